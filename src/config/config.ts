@@ -1,0 +1,122 @@
+import { z } from 'zod';
+
+/** Reads `true`/`false`, `1`/`0`, `on`/`off`, in any case. */
+const flag = z.stringbool();
+const milliseconds = (max: number) => z.coerce.number().int().min(0).max(max);
+const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+/**
+ * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
+ * An empty value counts as not set.
+ */
+export const SETTINGS = z.object({
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('TCP port of HTTP and WebSocket; 0 takes a free one.'),
+  HOST: z.string().default('0.0.0.0').describe('Address to listen on.'),
+  DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL and of generated secrets.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .optional()
+    .describe('PostgreSQL 15 or newer; without it the embedded one is started.'),
+  DATABASE_POOL: z.coerce.number().int().min(4).max(200).default(16).describe('PostgreSQL connections of one instance.'),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+    .optional()
+    .describe('Redis 7 or Valkey that joins the instances; without it this one serves alone.'),
+  JWT_SECRET: z.string().optional().describe('HS256 secret of 32 bytes or more; without it one is generated into DATA_DIR.'),
+  JWT_ISSUER: z.string().min(1).default('parley').describe('The `iss` that access tokens must have.'),
+  JWT_AUDIENCE: z.string().min(1).default('parley').describe('The `aud` that access tokens must have.'),
+  ACCESS_TOKEN_SECONDS: seconds(1, 86_400).default(900).describe('Life of an access token of a local account.'),
+  REFRESH_TOKEN_SECONDS: seconds(60, 31_536_000).default(2_592_000).describe('Life of a refresh token.'),
+  ALLOWED_ORIGINS: list.default([]).describe("Comma-separated exact Origins, for CORS too; without it, the server's own host."),
+  WS_QUERY_TOKEN: flag.default(true).describe('Whether `?access_token=` may open a socket.'),
+  CONNECTIONS_PER_USER: z.coerce.number().int().min(1).max(10_000).default(50).describe('Open sockets of one user on one instance.'),
+  LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
+  DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
+  DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info').describe('Least severe log line written.'),
+});
+
+type Environment = Record<string, string | undefined>;
+
+export type Settings = z.infer<typeof SETTINGS>;
+
+/** What start-up finds or makes when the settings do not name it. */
+export interface Provided {
+  databaseUrl: string;
+  jwtSecret: string;
+}
+
+/** What the application runs with: the settings in camelCase, nothing missing, frozen. */
+export class Config {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  readonly databasePool: number;
+  readonly redisUrl: string | undefined;
+  readonly jwtSecret: string;
+  readonly jwtIssuer: string;
+  readonly jwtAudience: string;
+  readonly accessTokenSeconds: number;
+  readonly refreshTokenSeconds: number;
+  readonly allowedOrigins: readonly string[];
+  readonly wsQueryToken: boolean;
+  readonly connectionsPerUser: number;
+  readonly limits: boolean;
+  readonly docs: boolean;
+  readonly drainMs: number;
+  readonly logLevel: string;
+
+  constructor(settings: Settings, provided: Provided) {
+    this.port = settings.PORT;
+    this.host = settings.HOST;
+    this.dataDir = settings.DATA_DIR;
+    this.databaseUrl = provided.databaseUrl;
+    this.databasePool = settings.DATABASE_POOL;
+    this.redisUrl = settings.REDIS_URL;
+    this.jwtSecret = provided.jwtSecret;
+    this.jwtIssuer = settings.JWT_ISSUER;
+    this.jwtAudience = settings.JWT_AUDIENCE;
+    this.accessTokenSeconds = settings.ACCESS_TOKEN_SECONDS;
+    this.refreshTokenSeconds = settings.REFRESH_TOKEN_SECONDS;
+    this.allowedOrigins = Object.freeze(settings.ALLOWED_ORIGINS);
+    this.wsQueryToken = settings.WS_QUERY_TOKEN;
+    this.connectionsPerUser = settings.CONNECTIONS_PER_USER;
+    this.limits = settings.LIMITS;
+    this.docs = settings.DOCS;
+    this.drainMs = settings.DRAIN_MS;
+    this.logLevel = settings.LOG_LEVEL;
+    Object.freeze(this);
+  }
+}
+
+/** A setting that is wrong: the message names each one, and no value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** @throws {ConfigError} naming every setting that is wrong. */
+export function loadSettings(environment: Environment): Settings {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = SETTINGS.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
+  }
+  const secret = parsed.data.JWT_SECRET;
+  if (secret !== undefined) assertStrongSecret(secret);
+  return parsed.data;
+}
+
+function assertStrongSecret(secret: string): void {
+  if (Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET: must have at least 32 bytes');
+  if (new Set(secret).size < 8) throw new ConfigError('JWT_SECRET: is too easy to guess: it has fewer than 8 different characters');
+}

@@ -1,0 +1,42 @@
+import { ERROR_CODES, type ErrorCode, type ErrorData, type ErrorDetail } from '../protocol/index.js';
+
+export interface ChatErrorOptions {
+  details?: ErrorDetail[];
+  retryAfterMs?: number;
+  /** With `conflict`: the message as it stands, for the caller to merge with. */
+  current?: unknown;
+  cause?: unknown;
+}
+
+/** The one error that callers see, over the socket and over REST. Its message is written for them: no SQL, no stack, no secret. */
+export class ChatError extends Error {
+  override readonly name = 'ChatError';
+  readonly details: ErrorDetail[] | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly current: unknown;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: ChatErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.details = options.details;
+    this.retryAfterMs = options.retryAfterMs;
+    this.current = options.current;
+  }
+
+  /** The `data` of an `error` frame. */
+  toData(): ErrorData {
+    const data: ErrorData = { code: this.code, message: this.message, retryable: ERROR_CODES[this.code].retryable };
+    if (this.retryAfterMs !== undefined) data.retryAfterMs = this.retryAfterMs;
+    if (this.details !== undefined) data.details = this.details;
+    if (this.current !== undefined) data.current = this.current;
+    return data;
+  }
+}
+
+/** One text for a room that does not exist and for one that the caller may not know of. */
+export function roomNotFound(): ChatError {
+  return new ChatError('not_found', 'There is no such room.');
+}

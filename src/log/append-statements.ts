@@ -1,0 +1,30 @@
+import type { Statement } from '../database/sql.js';
+
+/** One call appends a whole batch of messages; see the function in the migrations. */
+export const APPEND_MESSAGES: Statement = {
+  name: 'append_messages_v1',
+  text: `SELECT ord, status, seq, at, epoch FROM append_messages_v1($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::text[])`,
+};
+
+export interface AppendMessageRow {
+  ord: number;
+  status: 'created' | 'duplicate' | 'not_found' | 'forbidden' | 'archived';
+  seq: string | null;
+  at: Date | null;
+  epoch: string | null;
+}
+
+export const APPEND_JOINS: Statement = {
+  name: 'append_joins_v1',
+  text: `SELECT ord, status, role, seq, at, epoch, head FROM append_joins_v1($1::uuid[], $2::text[], $3, $4)`,
+};
+
+export interface AppendJoinRow {
+  ord: number;
+  status: 'joined' | 'already' | 'not_found' | 'forbidden' | 'archived' | 'full';
+  role: 'owner' | 'moderator' | 'member';
+  seq: string | null;
+  at: Date | null;
+  epoch: string | null;
+  head: string | null;
+}

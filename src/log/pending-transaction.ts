@@ -1,0 +1,53 @@
+import type { EntityManager } from 'typeorm';
+import type { Act, LogEvent, RoomBus } from '../bus/room-bus.js';
+import { type DurableEvent, type DurableEvents, durableJson, textFrame } from '../protocol/index.js';
+import { RoomEntity } from './room.entity.js';
+import { RoomEventEntity } from './room-event.entity.js';
+import type { LogTransaction, Recording } from './room-log.js';
+
+/** What one transaction under a room's lock has recorded, until it is saved, and after the commit published. */
+export class PendingTransaction implements LogTransaction {
+  readonly at: Date;
+  readonly #rows: RoomEventEntity[] = [];
+  readonly #events: LogEvent[] = [];
+  readonly #acts: Act[] = [];
+
+  constructor(
+    readonly manager: EntityManager,
+    readonly room: RoomEntity,
+    now: Date,
+  ) {
+    this.at = now > room.lastAt ? now : room.lastAt;
+  }
+
+  record<E extends DurableEvent>(event: E, recording: Recording<E>): number {
+    const { user, ends = null, messageSeq = null } = recording;
+    const seq = ++this.room.lastSeq;
+    this.room.lastAt = this.at;
+    const data: DurableEvents[E] = typeof recording.data === 'function' ? recording.data(seq) : recording.data;
+    const kept = messageSeq === null ? data : null;
+    this.#rows.push({ roomId: this.room.id, seq, event, at: this.at, userId: user, ends, messageSeq, data: kept });
+    const frame = textFrame(durableJson(event, this.room.id, seq, this.at.toISOString(), data));
+    this.#events.push({ seq, event, user, ends, frame });
+    return seq;
+  }
+
+  announce(act: Act): void {
+    this.#acts.push(act);
+  }
+
+  /** Writes the events, the room's new head, and the change that other instances learn it by. */
+  async save(): Promise<void> {
+    if (this.#rows.length === 0) return;
+    const { id, lastSeq, lastAt } = this.room;
+    await this.manager.insert(RoomEventEntity, this.#rows);
+    await this.manager.update(RoomEntity, { id }, { lastSeq, lastAt });
+    await this.manager.query(`INSERT INTO changes (kind, payload) VALUES ('heads', jsonb_build_object($1::text, $2::bigint))`, [id, lastSeq]);
+  }
+
+  publish(bus: RoomBus): void {
+    const { id: room, epoch, lastSeq: headSeq } = this.room;
+    if (this.#events.length > 0) bus.publishNote({ room, epoch, headSeq, events: this.#events });
+    for (const act of this.#acts) bus.publishAct(act);
+  }
+}

@@ -1,0 +1,176 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { type LogEvent, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { Sql } from '../database/sql.js';
+import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import { durableJson, LIMITS, type Role, textFrame } from '../protocol/index.js';
+import { AppendLanes, type AppendOutcome } from './append-lanes.js';
+import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRow } from './append-statements.js';
+import { type MessageEntity, messageView } from './message.entity.js';
+import { PendingTransaction } from './pending-transaction.js';
+import { RoomEntity } from './room.entity.js';
+import { type AppendedMessage, type LogTransaction, type MessageDraft, RoomLog } from './room-log.js';
+
+interface JoinDraft {
+  room: string;
+  user: string;
+}
+
+const LANES = 4;
+const POSTING_ROLES: Role[] = ['owner', 'moderator', 'member'];
+
+/** The log in PostgreSQL. After each commit the room's note goes to the bus, then the callers are answered. */
+@Injectable()
+export class PgRoomLog extends RoomLog {
+  readonly #messages = new AppendLanes<MessageDraft>({
+    lanes: LANES,
+    roomOf: (draft) => draft.room,
+    bytesOf: (draft) => 200 + 2 * draft.text.length,
+    commit: (drafts) => this.#commitMessages(drafts),
+  });
+
+  readonly #joins = new AppendLanes<JoinDraft>({
+    lanes: 1,
+    roomOf: (draft) => draft.room,
+    bytesOf: () => 400,
+    commit: (drafts) => this.#commitJoins(drafts),
+  });
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly bus: RoomBus,
+  ) {
+    super();
+  }
+
+  override send(draft: MessageDraft): Promise<AppendedMessage> {
+    return this.#messages.add(draft) as Promise<AppendedMessage>;
+  }
+
+  override join(room: string, user: string): Promise<{ role: Role }> {
+    return this.#joins.add({ room, user }) as Promise<{ role: Role }>;
+  }
+
+  override async transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T> {
+    const { result, pending } = await this.sql.transaction(async (manager) => {
+      const pending = await lockRoom(manager, room);
+      const result = await work(pending);
+      await pending.save();
+      return { result, pending };
+    });
+    pending.publish(this.bus);
+    return result;
+  }
+
+  async #commitMessages(drafts: MessageDraft[]): Promise<AppendOutcome[]> {
+    const rows = await this.sql.query<AppendMessageRow>(APPEND_MESSAGES, [
+      drafts.map((draft) => draft.room),
+      drafts.map((draft) => draft.sender),
+      drafts.map((draft) => draft.clientId),
+      drafts.map((draft) => draft.text),
+      drafts.map((draft) => JSON.stringify(draft.meta)),
+      POSTING_ROLES,
+    ]);
+    const notes = new NoteBook();
+    const outcomes = rows.map((row) => messageOutcome(row, drafts[row.ord - 1]!, notes));
+    notes.publish(this.bus);
+    return outcomes;
+  }
+
+  async #commitJoins(drafts: JoinDraft[]): Promise<AppendOutcome[]> {
+    const rows = await this.sql.query<AppendJoinRow>(APPEND_JOINS, [
+      drafts.map((draft) => draft.room),
+      drafts.map((draft) => draft.user),
+      LIMITS.largeRoom,
+      LIMITS.membersPerRoom,
+    ]);
+    const notes = new NoteBook();
+    const outcomes = rows.map((row) => joinOutcome(row, drafts[row.ord - 1]!, notes));
+    notes.publish(this.bus);
+    return outcomes;
+  }
+}
+
+async function lockRoom(manager: EntityManager, id: string): Promise<PendingTransaction> {
+  const room = await manager
+    .createQueryBuilder(RoomEntity, 'room')
+    .setLock('for_no_key_update')
+    .where('room.id = :id AND room.deleted_at IS NULL', { id })
+    .getOne();
+  if (!room) throw roomNotFound();
+  const [clock] = await manager.query<{ now: Date }[]>('SELECT clock_timestamp()::timestamptz(3) AS now');
+  return new PendingTransaction(manager, room, clock!.now);
+}
+
+function messageOutcome(row: AppendMessageRow, draft: MessageDraft, notes: NoteBook): AppendOutcome {
+  switch (row.status) {
+    case 'not_found':
+      return roomNotFound();
+    case 'forbidden':
+      return new ChatError('forbidden', 'Only members of the room may send to it.');
+    case 'archived':
+      return new ChatError('conflict', 'The room is archived.');
+  }
+  const seq = Number(row.seq);
+  const createdAt = row.at!.toISOString();
+  if (row.status === 'created') {
+    const message = messageView(newMessage(draft, seq, row.at!));
+    const frame = textFrame(durableJson('message.created', draft.room, seq, createdAt, message));
+    notes.add(draft.room, row.epoch!, { seq, event: 'message.created', user: draft.sender, ends: null, frame });
+  } else {
+    // The first one's note may have been lost with the answer to its commit.
+    notes.hint(draft.room, row.epoch!, seq);
+  }
+  return { seq, createdAt, duplicate: row.status === 'duplicate' };
+}
+
+function newMessage(draft: MessageDraft, seq: number, createdAt: Date): Omit<MessageEntity, 'roomId'> {
+  const { sender: senderId, clientId, text, meta } = draft;
+  return { seq, lastSeq: seq, senderId, clientId, text, meta, version: 1, createdAt, editedAt: null, deletedAt: null };
+}
+
+function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook): AppendOutcome {
+  switch (row.status) {
+    case 'not_found':
+      return roomNotFound();
+    case 'forbidden':
+      return new ChatError('forbidden', 'You are banned from this room.');
+    case 'archived':
+      return new ChatError('conflict', 'The room is archived.');
+    case 'full':
+      return new ChatError('conflict', `The room has its ${LIMITS.membersPerRoom} members already.`);
+  }
+  if (row.seq !== null) {
+    const seq = Number(row.seq);
+    const data = { user: draft.user, role: row.role, by: draft.user };
+    const frame = textFrame(durableJson('member.joined', draft.room, seq, row.at!.toISOString(), data));
+    notes.add(draft.room, row.epoch!, { seq, event: 'member.joined', user: draft.user, ends: null, frame });
+  }
+  return { role: row.role };
+}
+
+/** Gathers what one commit added to each room. */
+class NoteBook {
+  readonly #notes = new Map<string, RoomNote & { events: LogEvent[] }>();
+
+  add(room: string, epoch: string, event: LogEvent): void {
+    const note = this.#note(room, epoch);
+    note.events.push(event);
+    note.headSeq = Math.max(note.headSeq, event.seq);
+  }
+
+  hint(room: string, epoch: string, seq: number): void {
+    const note = this.#note(room, epoch);
+    note.headSeq = Math.max(note.headSeq, seq);
+  }
+
+  publish(bus: RoomBus): void {
+    for (const note of this.#notes.values()) bus.publishNote(note);
+  }
+
+  #note(room: string, epoch: string): RoomNote & { events: LogEvent[] } {
+    let note = this.#notes.get(room);
+    if (!note) this.#notes.set(room, (note = { room, epoch, headSeq: 0, events: [] }));
+    return note;
+  }
+}

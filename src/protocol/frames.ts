@@ -1,0 +1,87 @@
+import { COMMANDS, type CommandName } from './commands.js';
+import type { ErrorCode, ErrorData, ErrorDetail } from './errors.js';
+import type { DurableEvent, DurableEvents, EphemeralEvent, EphemeralEvents } from './events.js';
+
+/** One command as the client sent it: known, well-formed, its data checked against the schema of its event. */
+export interface CommandFrame {
+  id: number | undefined;
+  event: CommandName;
+  data: { room?: string } & Record<string, unknown>;
+}
+
+/** Why a frame is not a command. `id` is there when the frame named a good one: the failure is answered to it. */
+export interface FrameProblem {
+  id: number | undefined;
+  code: Extract<ErrorCode, 'bad_frame' | 'unknown_event' | 'validation_failed'>;
+  message: string;
+  details?: ErrorDetail[];
+}
+
+export type ParsedFrame = { command: CommandFrame } | { problem: FrameProblem };
+
+/** Reads a text frame. Never throws, whatever the text. */
+export function parseFrame(text: string): ParsedFrame {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(text);
+  } catch {
+    return badFrame('The frame is not JSON.');
+  }
+  if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) return badFrame('The frame is not a JSON object.');
+  const { id, event, data } = frame as Record<string, unknown>;
+  if (id !== undefined && !(Number.isSafeInteger(id) && (id as number) >= 1)) {
+    return badFrame('id must be an integer from 1 to 9007199254740991.');
+  }
+  if (typeof event !== 'string') return badFrame('event must be a string.');
+  return parseData(id as number | undefined, event, data === undefined ? {} : data);
+}
+
+function parseData(id: number | undefined, event: string, data: unknown): ParsedFrame {
+  if (!Object.hasOwn(COMMANDS, event)) {
+    return { problem: { id, code: 'unknown_event', message: 'There is no such command.' } };
+  }
+  const parsed = COMMANDS[event as CommandName].safeParse(data);
+  if (parsed.success) return { command: { id, event: event as CommandName, data: parsed.data as CommandFrame['data'] } };
+  const details = parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message }));
+  return { problem: { id, code: 'validation_failed', message: 'The data of the command is not valid.', details } };
+}
+
+function badFrame(message: string): ParsedFrame {
+  return { problem: { id: undefined, code: 'bad_frame', message } };
+}
+
+/** A whole unmasked, final RFC 6455 text frame: what the server writes, ready for any number of sockets. */
+export function textFrame(json: string): Buffer {
+  const length = Buffer.byteLength(json);
+  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(head + length);
+  frame[0] = 0x81;
+  if (head === 2) {
+    frame[1] = length;
+  } else if (head === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(json, head, 'utf8');
+  return frame;
+}
+
+/** A durable event as JSON; the same text whether it is fanned out or replayed. */
+export function durableJson<E extends DurableEvent>(event: E, room: string, seq: number, at: string, data: DurableEvents[E]): string {
+  return JSON.stringify({ event, room, seq, at, data });
+}
+
+export function ephemeralFrame<E extends EphemeralEvent>(event: E, data: EphemeralEvents[E], room?: string): Buffer {
+  return textFrame(JSON.stringify(room === undefined ? { event, data } : { event, room, data }));
+}
+
+export function ackFrame(id: number, data: unknown): Buffer {
+  return textFrame(JSON.stringify({ id, event: 'ack', data }));
+}
+
+export function errorFrame(id: number | undefined, data: ErrorData): Buffer {
+  return textFrame(JSON.stringify(id === undefined ? { event: 'error', data } : { id, event: 'error', data }));
+}

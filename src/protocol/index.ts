@@ -1,0 +1,7 @@
+export * from './close-codes.js';
+export * from './commands.js';
+export * from './errors.js';
+export * from './events.js';
+export * from './frames.js';
+export * from './limits.js';
+export * from './text.js';
