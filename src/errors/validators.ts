@@ -1,0 +1,32 @@
+import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { LIMITS, metaProblem, textProblem } from '../protocol/index.js';
+
+type Check = (value: unknown) => string | null;
+
+// The message names no property: `details` has the path.
+function checked(name: string, check: Check, options?: ValidationOptions): PropertyDecorator {
+  return ValidateBy(
+    {
+      name,
+      validator: {
+        validate: (value: unknown) => check(value) === null,
+        defaultMessage: (given) => check(given?.value) ?? 'is not valid',
+      },
+    },
+    options,
+  );
+}
+
+/** A string of `min` to `max` UTF-16 code units that PostgreSQL can store: the rule that the socket has. */
+export function IsText(min: number, max: number, options?: ValidationOptions): PropertyDecorator {
+  return checked('isText', (value) => textProblem(value, min, max), options);
+}
+
+/** A `meta` object: the rule that the socket has. */
+export function IsMeta(options?: ValidationOptions): PropertyDecorator {
+  return checked('isMeta', metaProblem, options);
+}
+
+export function IsUserId(options?: ValidationOptions): PropertyDecorator {
+  return checked('isUserId', (value) => textProblem(value, 1, LIMITS.userIdChars), options);
+}
