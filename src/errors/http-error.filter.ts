@@ -14,7 +14,8 @@ export class HttpErrorFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     const error = toChatError(exception);
     const requestId = typeof request.id === 'string' || typeof request.id === 'number' ? String(request.id) : randomUUID();
-    if (ERROR_CODES[error.code].status >= 500) this.#logger.error({ err: error.cause ?? error, code: error.code, requestId }, error.message);
+    if (ERROR_CODES[error.code].status >= 500)
+      this.#logger.error({ err: error.cause ?? error, code: error.code, requestId }, error.message);
     if (response.headersSent) {
       response.destroy();
       return;

@@ -1,0 +1,13 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { Request } from 'express';
+import type { Principal } from './principal.js';
+
+/** A REST request that has passed the JWT guard. */
+export interface AuthenticatedRequest extends Request {
+  principal?: Principal;
+}
+
+/** The `Principal` of the request; only on routes that are not public. */
+export const CurrentUser = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<AuthenticatedRequest>().principal,
+);

@@ -1,0 +1,15 @@
+/** Who a request or a connection acts for: what its access token says. */
+export interface Principal {
+  /** The token's `sub`. */
+  readonly userId: string;
+  readonly name: string | null;
+  readonly roles: readonly string[];
+  /** The login that the token came from (`sid`); null for a token signed elsewhere. */
+  readonly sessionId: string | null;
+  /** The token's `jti`. */
+  readonly tokenId: string | null;
+  /** Unix seconds; 0 when the token does not say. */
+  readonly issuedAt: number;
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
+}

@@ -1,0 +1,142 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { RoomBus } from '../bus/room-bus.js';
+import { Batcher } from '../database/batcher.js';
+import { Sql } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import type { ChosenStatus } from '../protocol/index.js';
+import type { Principal } from './principal.js';
+import { FIND_USERS, LAST_SEEN, OPEN_USERS, SET_STATUS, STATUSES, STORE_SEEN } from './user-statements.js';
+
+/** A user as other users see it. */
+export interface UserView {
+  id: string;
+  name: string | null;
+  /** When the server first saw the user. */
+  createdAt: string;
+}
+
+export interface OpenedUser {
+  /** What the user has chosen to show. */
+  status: ChosenStatus;
+}
+
+interface Known extends OpenedUser {
+  name: string | null;
+}
+
+const CACHE_USERS = 100_000;
+/** Long enough to spare the database, short enough that an act which got lost is made up for. */
+const CACHE_MS = 60_000;
+
+const overflow = () => new ChatError('unavailable', 'Too many users arrive at once.', { retryAfterMs: 1000 });
+
+/**
+ * The users that this server has seen. A user is made at first sight of a valid token, in batches, and remembered, so that neither a
+ * connection nor a request costs a query of its own.
+ */
+@Injectable()
+export class UserDirectory implements OnModuleDestroy {
+  readonly #known = new LRUCache<string, Known>({ max: CACHE_USERS, ttl: CACHE_MS });
+  /** Choices that came while a batch was being read, which may have read an earlier one. */
+  readonly #chosenMeanwhile = new Map<string, ChosenStatus>();
+  readonly #stopListening: () => void;
+
+  readonly #opening = new Batcher<{ id: string; name: string | null }, OpenedUser>((users) => this.#openAll(users), {
+    maxItems: 500,
+    maxWaiting: 50_000,
+    overflow,
+  });
+
+  readonly #seen = new Batcher<{ user: string; at: Date }, void>((users) => this.#storeSeen(users), {
+    maxItems: 500,
+    maxWaiting: 50_000,
+    overflow,
+  });
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly bus: RoomBus,
+  ) {
+    this.#stopListening = bus.listen({
+      onAct: (act) => {
+        if (act.kind === 'status.chosen') this.#remember(act.user, act.status as ChosenStatus);
+      },
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.#stopListening();
+  }
+
+  /** Makes the user known, with the name that the token gives it. @returns the status that the user has chosen, as of a minute ago at worst. */
+  async open({ userId: id, name }: Principal): Promise<OpenedUser> {
+    const known = this.#known.get(id);
+    if (known && (name === null || known.name === name)) return { status: known.status };
+    return this.#opening.add({ id, name });
+  }
+
+  /** The users among `ids` that this server has seen, in no order that counts. */
+  async find(ids: readonly string[]): Promise<UserView[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.sql.query<{ id: string; name: string | null; created_at: Date }>(FIND_USERS, [ids]);
+    return rows.map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at.toISOString() }));
+  }
+
+  /** Stores what the user chose, then tells every instance by an act. */
+  async setStatus(user: string, status: ChosenStatus): Promise<void> {
+    await this.sql.query(SET_STATUS, [user, status]);
+    this.#remember(user, status);
+    this.bus.publishAct({ kind: 'status.chosen', user, status });
+  }
+
+  /** Stores when users were last seen; never an earlier time over a later one. Users never opened are left out. */
+  async seen(users: readonly { user: string; at: Date }[]): Promise<void> {
+    await Promise.all(users.map((user) => this.#seen.add(user)));
+  }
+
+  /** One entry for each of `ids`; null for who was never seen. */
+  async lastSeen(ids: readonly string[]): Promise<Map<string, Date | null>> {
+    const seen = new Map<string, Date | null>(ids.map((id) => [id, null]));
+    if (ids.length === 0) return seen;
+    const rows = await this.sql.query<{ id: string; last_seen_at: Date | null }>(LAST_SEEN, [ids]);
+    for (const row of rows) seen.set(row.id, row.last_seen_at);
+    return seen;
+  }
+
+  /** One entry for each of `ids`; `online` for who never chose. */
+  async statuses(ids: readonly string[]): Promise<Map<string, ChosenStatus>> {
+    const statuses = new Map<string, ChosenStatus>(ids.map((id) => [id, 'online']));
+    if (ids.length === 0) return statuses;
+    const rows = await this.sql.query<{ id: string; status: ChosenStatus }>(STATUSES, [ids]);
+    for (const row of rows) statuses.set(row.id, row.status);
+    return statuses;
+  }
+
+  #remember(user: string, status: ChosenStatus): void {
+    this.#chosenMeanwhile.set(user, status);
+    const known = this.#known.peek(user);
+    if (known) this.#known.set(user, { ...known, status });
+  }
+
+  async #openAll(users: { id: string; name: string | null }[]): Promise<OpenedUser[]> {
+    // The last name wins where one user comes twice in a batch.
+    const names = new Map<string, string | null>();
+    for (const { id, name } of users) names.set(id, name ?? names.get(id) ?? null);
+    this.#chosenMeanwhile.clear();
+    const rows = await this.sql.query<Known & { id: string }>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
+    const opened = new Map(rows.map(({ id, name, status }) => [id, { name, status: this.#chosenMeanwhile.get(id) ?? status }]));
+    for (const [id, known] of opened) this.#known.set(id, known);
+    return users.map(({ id }) => ({ status: opened.get(id)!.status }));
+  }
+
+  async #storeSeen(users: { user: string; at: Date }[]): Promise<void[]> {
+    const latest = new Map<string, Date>();
+    for (const { user, at } of users) {
+      const other = latest.get(user);
+      if (other === undefined || other < at) latest.set(user, at);
+    }
+    await this.sql.query(STORE_SEEN, [[...latest.keys()], [...latest.values()]]);
+    return users.map(() => undefined);
+  }
+}
