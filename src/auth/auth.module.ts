@@ -2,26 +2,48 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { LimitsModule } from '../limits/limits.module.js';
+import { AccountEntity } from './account.entity.js';
+import { AccountsService } from './accounts.service.js';
+import { AuthController } from './auth.controller.js';
+import { AuthSessionEntity } from './auth-session.entity.js';
 import { Authenticator } from './authenticator.js';
 import { JwtGuard } from './jwt.guard.js';
+import { LoginLimits } from './login-limits.js';
+import { PasswordHasher } from './password-hasher.js';
+import { RateLimitGuard } from './rate-limit.guard.js';
+import { RefreshTokenEntity } from './refresh-token.entity.js';
 import { Revocations } from './revocations.js';
+import { SessionsService } from './sessions.service.js';
 import { TicketEntity } from './ticket.entity.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
 import { UserDirectory } from './user-directory.js';
 import { UserEntity } from './user.entity.js';
+import { UsersController } from './users.controller.js';
 
 @Module({
   // Secrets and options are given with each call, from the configuration.
-  imports: [JwtModule.register({}), TypeOrmModule.forFeature([UserEntity, TicketEntity])],
+  imports: [
+    LimitsModule,
+    JwtModule.register({}),
+    TypeOrmModule.forFeature([UserEntity, AccountEntity, AuthSessionEntity, RefreshTokenEntity, TicketEntity]),
+  ],
+  controllers: [AuthController, UsersController],
   providers: [
     TokenService,
     TicketsService,
     Authenticator,
     Revocations,
     UserDirectory,
+    AccountsService,
+    SessionsService,
+    PasswordHasher,
+    LoginLimits,
     JwtGuard,
+    // In this order: the limit counts by the user whom the JWT guard has found.
     { provide: APP_GUARD, useExisting: JwtGuard },
+    { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
   exports: [TokenService, Authenticator, Revocations, UserDirectory, JwtGuard],
 })

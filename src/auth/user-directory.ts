@@ -11,6 +11,8 @@ import { FIND_USERS, LAST_SEEN, OPEN_USERS, SET_STATUS, STATUSES, STORE_SEEN } f
 /** A user as other users see it. */
 export interface UserView {
   id: string;
+  /** Null for users who do not log in here. */
+  username: string | null;
   name: string | null;
   /** When the server first saw the user. */
   createdAt: string;
@@ -19,6 +21,17 @@ export interface UserView {
 export interface OpenedUser {
   /** What the user has chosen to show. */
   status: ChosenStatus;
+}
+
+export interface UserRow {
+  id: string;
+  username: string | null;
+  name: string | null;
+  created_at: Date;
+}
+
+export function userView({ id, username, name, created_at }: UserRow): UserView {
+  return { id, username, name, createdAt: created_at.toISOString() };
 }
 
 interface Known extends OpenedUser {
@@ -76,11 +89,12 @@ export class UserDirectory implements OnModuleDestroy {
     return this.#opening.add({ id, name });
   }
 
-  /** The users among `ids` that this server has seen, in no order that counts. */
+  /** The users among `ids` that this server has seen, each once, in the order of `ids`. */
   async find(ids: readonly string[]): Promise<UserView[]> {
     if (ids.length === 0) return [];
-    const rows = await this.sql.query<{ id: string; name: string | null; created_at: Date }>(FIND_USERS, [ids]);
-    return rows.map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at.toISOString() }));
+    const rows = await this.sql.query<UserRow>(FIND_USERS, [ids]);
+    const users = new Map(rows.map((row) => [row.id, userView(row)]));
+    return [...new Set(ids)].flatMap((id) => users.get(id) ?? []);
   }
 
   /** Stores what the user chose, then tells every instance by an act. */

@@ -19,7 +19,7 @@ export const OPEN_USERS: Statement = {
 
 export const FIND_USERS: Statement = {
   name: 'find_users',
-  text: `SELECT id, name, created_at FROM users WHERE id = ANY ($1::text[])`,
+  text: `SELECT u.id, a.username, u.name, u.created_at FROM users u LEFT JOIN accounts a ON a.user_id = u.id WHERE u.id = ANY ($1::text[])`,
 };
 
 export const SET_STATUS: Statement = {

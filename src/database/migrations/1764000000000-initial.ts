@@ -23,6 +23,7 @@ const UP = [
     banned_at timestamptz(3),
     created_at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
   )`,
+  `CREATE INDEX users_banned ON users (id) WHERE banned_at IS NOT NULL`,
   `CREATE TABLE accounts (
     user_id text COLLATE "C" PRIMARY KEY REFERENCES users,
     username text NOT NULL,

@@ -1,0 +1,63 @@
+import type { Statement } from '../database/sql.js';
+
+export const FIND_ACCOUNT: Statement = {
+  name: 'find_account',
+  text: `SELECT u.id, a.username, a.password_hash, u.name, u.created_at, u.banned_at IS NOT NULL AS banned
+    FROM accounts a JOIN users u ON u.id = a.user_id WHERE lower(a.username) = lower($1)`,
+};
+
+export const OPEN_SESSION: Statement = {
+  name: 'open_session',
+  text: `WITH session AS (INSERT INTO auth_sessions (id, user_id) VALUES ($1, $2) RETURNING id)
+    INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $3, id, clock_timestamp() + $4 * interval '1 second' FROM session`,
+};
+
+// Of two that use the same token at once, the second waits for the first one's row lock, sees it used, and gets no row.
+export const ROTATE: Statement = {
+  name: 'rotate_refresh_token',
+  text: `WITH used AS (
+      UPDATE refresh_tokens t SET used_at = clock_timestamp()
+      FROM auth_sessions s JOIN users u ON u.id = s.user_id
+      WHERE t.hash = $1 AND t.used_at IS NULL AND t.expires_at > clock_timestamp()
+        AND s.id = t.session_id AND s.revoked_at IS NULL AND u.banned_at IS NULL
+      RETURNING s.id AS session_id, s.user_id
+    ), next AS (
+      INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $2, session_id, clock_timestamp() + $3 * interval '1 second' FROM used
+    )
+    SELECT used.session_id, u.id, u.name, u.created_at, a.username
+    FROM used JOIN users u ON u.id = used.user_id LEFT JOIN accounts a ON a.user_id = used.user_id`,
+};
+
+/** Ends the family of a token that was used before; nothing for any other token. */
+export const REVOKE_REUSED: Statement = {
+  name: 'revoke_reused_session',
+  text: `UPDATE auth_sessions s SET revoked_at = clock_timestamp()
+    FROM refresh_tokens t WHERE t.hash = $1 AND t.used_at IS NOT NULL AND s.id = t.session_id AND s.revoked_at IS NULL RETURNING s.id`,
+};
+
+/** Ends the family of a token, used or not. */
+export const REVOKE_SESSION: Statement = {
+  name: 'revoke_session',
+  text: `UPDATE auth_sessions s SET revoked_at = clock_timestamp()
+    FROM refresh_tokens t WHERE t.hash = $1 AND s.id = t.session_id AND s.revoked_at IS NULL RETURNING s.id`,
+};
+
+export const IS_BANNED: Statement = {
+  name: 'refresh_token_of_banned',
+  text: `SELECT 1 FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
+    WHERE t.hash = $1 AND t.used_at IS NULL AND s.revoked_at IS NULL AND u.banned_at IS NOT NULL`,
+};
+
+// Kept a day past their end, longer than any access token lives: until then a revoked session must be known after a restart.
+export const CLEAR_EXPIRED: Statement = {
+  name: 'clear_expired_refresh_tokens',
+  text: `WITH gone AS (
+      DELETE FROM refresh_tokens WHERE hash IN (
+        SELECT hash FROM refresh_tokens WHERE expires_at < clock_timestamp() - interval '1 day'
+        ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED
+      ) RETURNING session_id
+    )
+    DELETE FROM auth_sessions s WHERE s.id IN (SELECT session_id FROM gone) AND NOT EXISTS (
+      SELECT 1 FROM refresh_tokens t WHERE t.session_id = s.id AND t.expires_at >= clock_timestamp() - interval '1 day'
+    )`,
+};

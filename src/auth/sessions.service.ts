@@ -1,0 +1,92 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { RoomBus } from '../bus/room-bus.js';
+import { Config } from '../config/config.js';
+import { Sql, type Statement } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { newSecret, secretHash } from './opaque-secret.js';
+import { bannedUser } from './revocations.js';
+import { CLEAR_EXPIRED, IS_BANNED, OPEN_SESSION, REVOKE_REUSED, REVOKE_SESSION, ROTATE } from './session-statements.js';
+import { TokenService } from './tokens.service.js';
+import { type UserRow, userView, type UserView } from './user-directory.js';
+
+/** What a login or a refresh gives. `expiresIn` is the access token's life in seconds. */
+export interface TokenPair {
+  accessToken: string;
+  refreshToken: string;
+  expiresIn: number;
+  user: UserView;
+}
+
+interface RotatedRow extends UserRow {
+  session_id: string;
+}
+
+const CLEAR_EVERY_MS = 60_000;
+
+/**
+ * Logins. A session is a family of refresh tokens, of which only the newest is unused. States: open, then revoked, by logout or
+ * by a second use of a token: somebody else has it then, and nobody can say who is the owner, so that both have to log in again.
+ */
+@Injectable()
+export class SessionsService {
+  readonly #logger = new Logger(SessionsService.name);
+  #clearedAt = 0;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly config: Config,
+    private readonly bus: RoomBus,
+    private readonly tokens: TokenService,
+  ) {}
+
+  async open(user: UserView): Promise<TokenPair> {
+    const session = uuidv7();
+    const refreshToken = newSecret();
+    await this.sql.query(OPEN_SESSION, [session, user.id, secretHash(refreshToken), this.config.refreshTokenSeconds]);
+    return this.#pair(user, session, refreshToken);
+  }
+
+  /**
+   * Trades the token for a new pair. Of two uses at once one gets it, and the other ends the session like any second use.
+   * @throws {ChatError} `unauthenticated` for a token that is unknown, expired, used or revoked; `forbidden` when the user is banned: the
+   * token stays as it is then
+   */
+  async refresh(refreshToken: string): Promise<TokenPair> {
+    const next = newSecret();
+    const hash = secretHash(refreshToken);
+    const [row] = await this.sql.query<RotatedRow>(ROTATE, [hash, secretHash(next), this.config.refreshTokenSeconds]);
+    if (!row) throw await this.#refusal(hash);
+    this.#clearExpired();
+    return this.#pair(userView(row), row.session_id, next);
+  }
+
+  /** Ends the session of the token, used or not; an unknown token changes nothing. */
+  async revoke(refreshToken: string): Promise<void> {
+    await this.#revokeBy(REVOKE_SESSION, secretHash(refreshToken));
+  }
+
+  async #refusal(hash: Buffer): Promise<ChatError> {
+    await this.#revokeBy(REVOKE_REUSED, hash);
+    const banned = await this.sql.query(IS_BANNED, [hash]);
+    return banned.length > 0 ? bannedUser() : new ChatError('unauthenticated', 'The refresh token is not valid.');
+  }
+
+  async #revokeBy(statement: Statement, hash: Buffer): Promise<void> {
+    for (const { id } of await this.sql.query<{ id: string }>(statement, [hash])) {
+      this.bus.publishAct({ kind: 'session.revoked', session: id });
+    }
+  }
+
+  async #pair(user: UserView, sid: string, refreshToken: string): Promise<TokenPair> {
+    const accessToken = await this.tokens.sign({ sub: user.id, sid, ...(user.name === null ? {} : { name: user.name }) });
+    return { accessToken, refreshToken, expiresIn: this.config.accessTokenSeconds, user };
+  }
+
+  // Nobody waits for it; what is left over goes next time.
+  #clearExpired(): void {
+    if (Date.now() - this.#clearedAt < CLEAR_EVERY_MS) return;
+    this.#clearedAt = Date.now();
+    this.sql.query(CLEAR_EXPIRED, []).catch((err: unknown) => this.#logger.warn({ err }, 'Expired refresh tokens were not cleared.'));
+  }
+}
