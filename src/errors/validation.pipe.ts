@@ -26,20 +26,31 @@ function validationFailed(details: ErrorDetail[]): ChatError {
 @Injectable()
 class InputPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && isTooDeep(value)) {
-      throw validationFailed([{ path: '', message: `must nest at most ${MAX_DEPTH} levels` }]);
-    }
+    const problem = metadata.type === 'body' ? structureProblem(value) : null;
+    if (problem) throw validationFailed([problem]);
     return (await super.transform(value, metadata)) as unknown;
   }
 }
 
-function isTooDeep(value: unknown): boolean {
-  let level = [value].filter(isContainer);
+// The validators drop these keys in silence, wherever they are.
+const UNSAFE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+function structureProblem(value: unknown): ErrorDetail | null {
+  let level = [{ path: '', container: value }];
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) return true;
-    level = level.flatMap((container) => Object.values(container)).filter(isContainer);
+    if (depth > MAX_DEPTH) return { path: '', message: `must nest at most ${MAX_DEPTH} levels` };
+    const next: typeof level = [];
+    for (const { path, container } of level) {
+      if (!isContainer(container)) continue;
+      for (const [key, inner] of Object.entries(container)) {
+        const innerPath = path === '' ? key : `${path}.${key}`;
+        if (UNSAFE_KEYS.has(key)) return { path: innerPath, message: 'is not a name that can be used' };
+        if (isContainer(inner)) next.push({ path: innerPath, container: inner });
+      }
+    }
+    level = next;
   }
-  return false;
+  return null;
 }
 
 function isContainer(value: unknown): value is object {
