@@ -1,0 +1,64 @@
+import { Logger } from '@nestjs/common';
+import type { Pool, PoolClient } from 'pg';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { MIGRATIONS } from './migrations.js';
+
+/** How long the server waits for PostgreSQL, innermost first, so that the most telling error comes first. */
+const LOCK_TIMEOUT_MS = 3_000;
+const STATEMENT_TIMEOUT_MS = 6_000;
+const QUERY_TIMEOUT_MS = 8_000;
+const CONNECT_TIMEOUT_MS = 3_000;
+
+const logger = new Logger('Database');
+
+function connectionLost(error: unknown): void {
+  logger.warn(`A PostgreSQL connection was lost: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** The pool of the running server: every wait is bounded, and the schema is the migrations' alone. */
+export function serverDataSource(url: string, poolSize: number): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    poolSize,
+    applicationName: 'parley',
+    synchronize: false,
+    migrationsRun: false,
+    migrations: MIGRATIONS,
+    poolErrorHandler: connectionLost,
+    extra: {
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      options: `-c statement_timeout=${STATEMENT_TIMEOUT_MS} -c lock_timeout=${LOCK_TIMEOUT_MS}`,
+    },
+  };
+}
+
+/** A data source for changes of the schema, which may take as long as they take. */
+export function migrationDataSource(url: string): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    poolSize: 2,
+    applicationName: 'parley-migrations',
+    synchronize: false,
+    migrations: MIGRATIONS,
+    poolErrorHandler: connectionLost,
+    extra: { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, options: '-c statement_timeout=0 -c lock_timeout=0' },
+  };
+}
+
+/**
+ * Opens a data source whose connections may be lost at any time without harm to the process: a connection in somebody's hands emits its
+ * loss beside failing the query, and without a listener that would be an uncaught exception.
+ */
+export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
+  const dataSource = await new DataSource(options).initialize();
+  const guarded = new WeakSet<PoolClient>();
+  (dataSource.driver as unknown as { master: Pool }).master.on('acquire', (client) => {
+    if (guarded.has(client)) return;
+    guarded.add(client);
+    client.on('error', connectionLost);
+  });
+  return dataSource;
+}

@@ -1,0 +1,4 @@
+import { Initial1764000000000 } from './migrations/1764000000000-initial.js';
+
+/** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
+export const MIGRATIONS = [Initial1764000000000];
