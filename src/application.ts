@@ -1,0 +1,36 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module.js';
+import type { Config } from './config/config.js';
+import { HttpErrorFilter } from './errors/http-error.filter.js';
+import { validationPipe } from './errors/validation.pipe.js';
+import { serveOpenApi } from './openapi.js';
+import { headerLimit, requestId } from './request-id.js';
+
+/** Largest JSON body: four times the largest frame of a socket, since a room may be made with 200 members. */
+const BODY_BYTES = 262_144;
+
+/**
+ * The whole server, ready to `listen`; its database must be migrated. `close()` ends it with all its connections.
+ * @throws when a module cannot be made, such as when PostgreSQL is not there: then nothing is left open
+ */
+export async function createApplication(config: Config): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), {
+    bodyParser: false,
+    bufferLogs: true,
+    abortOnError: false,
+  });
+  app.useLogger(app.get(Logger));
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestId, headerLimit);
+  app.useBodyParser('json', { limit: BODY_BYTES });
+  app.useGlobalFilters(new HttpErrorFilter());
+  app.useGlobalPipes(validationPipe());
+  if (config.allowedOrigins.length > 0) {
+    app.enableCors({ origin: [...config.allowedOrigins], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 });
+  }
+  if (config.docs) serveOpenApi(app);
+  return app;
+}

@@ -1,0 +1,30 @@
+import { Controller, Get, HttpStatus, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Public } from '../auth/public.js';
+import { LivenessBody, ReadinessBody } from './health.dto.js';
+import { HealthService } from './health.service.js';
+
+@ApiTags('health')
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(private readonly health: HealthService) {}
+
+  @Get('live')
+  @ApiOperation({ summary: 'Is the process alive?', description: 'Asks nothing else: a server whose database is away is alive.' })
+  @ApiOkResponse({ type: LivenessBody })
+  live(): LivenessBody {
+    return { status: 'up' };
+  }
+
+  @Get('ready')
+  @ApiOperation({ summary: 'Can it serve?', description: 'Probes what the server needs; answers within a second.' })
+  @ApiOkResponse({ type: ReadinessBody })
+  @ApiServiceUnavailableResponse({ type: ReadinessBody, description: 'A dependency is down; `dependencies` says which.' })
+  async ready(@Res({ passthrough: true }) response: Response): Promise<ReadinessBody> {
+    const readiness = await this.health.readiness();
+    response.status(readiness.status === 'up' ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
+    return readiness;
+  }
+}

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+describe('health', () => {
+  let server: TestApp;
+  beforeAll(async () => {
+    server = await startTestApp();
+  });
+  afterAll(() => server.close());
+
+  it('is alive and ready, without a token', async () => {
+    const live = await fetch(`${server.url}/health/live`);
+    expect([live.status, await live.json()]).toEqual([200, { status: 'up' }]);
+    const ready = await fetch(`${server.url}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'up', dependencies: { database: { status: 'up' } } }]);
+  });
+
+  it('answers an unknown route and a body that is no JSON with an id', async () => {
+    const unknown = await fetch(`${server.url}/nowhere`, { headers: { 'x-request-id': 'mine-1' } });
+    expect(unknown.status).toBe(404);
+    expect(unknown.headers.get('x-request-id')).toBe('mine-1');
+    expect(await unknown.json()).toMatchObject({ code: 'not_found', requestId: 'mine-1' });
+    const garbage = await fetch(`${server.url}/v1/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"username":',
+    });
+    expect(garbage.status).toBe(400);
+    expect(await garbage.json()).toMatchObject({ code: 'validation_failed', requestId: garbage.headers.get('x-request-id') });
+  });
+
+  it('refuses 1,000 headers and lives', async () => {
+    const headers = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`x-${i}`, '1']));
+    const response = await fetch(`${server.url}/health/live`, { headers });
+    expect(response.status).toBe(400);
+    expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+  });
+
+  it('documents itself', async () => {
+    expect((await fetch(`${server.url}/docs`)).status).toBe(200);
+    const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as { paths: object };
+    expect(Object.keys(document.paths)).toContain('/health/ready');
+  });
+
+  it('lives through the loss of its connections, and says that the database is away', async () => {
+    const url = new URL(server.databaseUrl);
+    const name = url.pathname.slice(1);
+    url.pathname = '/postgres';
+    const admin = new pg.Client({ connectionString: url.href });
+    await admin.connect();
+    try {
+      await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+      const down = await fetch(`${server.url}/health/ready`);
+      expect(down.status).toBe(503);
+      expect(await down.json()).toMatchObject({ status: 'down', dependencies: { database: { status: 'down' } } });
+      expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
+      await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+      const up = await fetch(`${server.url}/health/ready`);
+      expect(up.status).toBe(200);
+    } finally {
+      await admin.end();
+    }
+  });
+});
