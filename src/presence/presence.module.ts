@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
+import { RoomsModule } from '../rooms/rooms.module.js';
+import { LastSeen } from './last-seen.service.js';
+import { MemoryPresenceStore } from './memory-presence-store.js';
+import { PresenceStore } from './presence-store.js';
+import { PresenceService } from './presence.service.js';
+import { RoomMembers } from './room-members.repository.js';
+import { TypingService } from './typing.service.js';
+import { WatchedUsers } from './watched-users.js';
+import { Watches } from './watches.js';
+
+@Module({
+  imports: [AuthModule, RoomsModule],
+  providers: [
+    { provide: PresenceStore, useClass: MemoryPresenceStore },
+    LastSeen,
+    WatchedUsers,
+    RoomMembers,
+    Watches,
+    PresenceService,
+    TypingService,
+  ],
+  exports: [PresenceService, TypingService],
+})
+export class PresenceModule {}
