@@ -48,7 +48,7 @@ export function principalOf(claims: object): Principal | null {
     roles: Object.freeze((roles as string[] | undefined) ?? []),
     sessionId: (sid as string | undefined) ?? null,
     tokenId: (jti as string | undefined) ?? null,
-    issuedAt: (iat as number | undefined) ?? 0,
+    issuedAt: iat ?? 0,
     expiresAt: Math.floor(Math.min(exp, LAST_SECOND) * 1000),
   };
 }

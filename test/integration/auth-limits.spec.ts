@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { type AuthApp, foreignToken, startAuthApp } from '../support/auth-app.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+const PASSWORD = 'correct horse battery';
+let database: TestDatabase;
+let limited: AuthApp;
+let unlimited: AuthApp;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  limited = await startAuthApp(database.url);
+  unlimited = await startAuthApp(database.url, { LIMITS: 'off' });
+});
+
+afterAll(async () => {
+  await Promise.all([limited.close(), unlimited.close()]);
+  await database.drop();
+});
+
+const newName = () => `u${randomUUID().slice(0, 8)}`;
+
+async function register(): Promise<string> {
+  const username = newName();
+  await unlimited.http.post('/v1/auth/register').send({ username, password: PASSWORD }).expect(201);
+  return username;
+}
+
+const guess = (app: AuthApp, username: string, password = 'wrong password') => app.http.post('/v1/auth/login').send({ username, password });
+const guessAll = async (app: AuthApp, names: string[]) =>
+  (await Promise.all(names.map((name) => guess(app, name)))).map(({ status }) => status);
+
+describe('limits', () => {
+  it('stop guessing at one account, and the right password too until then', async () => {
+    const username = await register();
+    const statuses = await guessAll(limited, Array<string>(12).fill(username.toUpperCase()));
+    expect(statuses.filter((status) => status === 401)).toHaveLength(10);
+    const { body, headers } = await guess(limited, username, PASSWORD).expect(429);
+    expect(body).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('start anew after the right password', async () => {
+    const username = await register();
+    for (let round = 0; round < 2; round++) {
+      expect(await guessAll(limited, Array<string>(9).fill(username))).toEqual(Array(9).fill(401));
+      await guess(limited, username, PASSWORD).expect(200);
+    }
+  });
+
+  it('stop guessing from one address over many accounts', async () => {
+    const names = Array.from({ length: 101 }, () => newName());
+    const statuses = [];
+    for (let start = 0; start < names.length; start += 25) statuses.push(...(await guessAll(limited, names.slice(start, start + 25))));
+    expect(statuses).toContain(429);
+  });
+
+  it('are off with LIMITS=off', async () => {
+    expect(await guessAll(unlimited, Array<string>(15).fill('nobody'))).toEqual(Array(15).fill(401));
+  });
+
+  it("hold a user's REST requests to 50 a second with a burst of 500", async () => {
+    const token = foreignToken({ sub: 'eager' });
+    const ask = () => limited.http.get('/v1/me').auth(token, { type: 'bearer' });
+    const statuses: number[] = [];
+    while (!statuses.includes(429) && statuses.length < 2_000) {
+      statuses.push(...(await Promise.all(Array.from({ length: 50 }, ask))).map(({ status }) => status));
+    }
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(500);
+    expect(statuses).toContain(429);
+    await limited.http
+      .get('/v1/me')
+      .auth(foreignToken({ sub: 'patient' }), { type: 'bearer' })
+      .expect(200);
+  });
+});
