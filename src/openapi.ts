@@ -31,7 +31,12 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .setTitle('Parley')
     .setDescription(DESCRIPTION)
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token of /v1/auth/login or of your own backend.' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: 'An access token of /v1/auth/login or of your own backend.',
+    })
     .addTag('auth', 'Local accounts, tokens and tickets')
     .addTag('users', 'The caller and other users')
     .addTag('rooms', 'Rooms, members and access')

@@ -42,7 +42,10 @@ export const SETTINGS = z.object({
   LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
   DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
   DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info').describe('Least severe log line written.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least severe log line written.'),
 });
 
 type Environment = Record<string, string | undefined>;

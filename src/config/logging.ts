@@ -14,12 +14,29 @@ export function redactUrl(url: string): string {
   return url.replace(SECRET_PARAMETER, '$1[redacted]');
 }
 
+/** What Nest tells of each module and route at every start. */
+const START_UP_CONTEXTS = new Set<unknown>([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'WebSocketsController',
+  'NestApplication',
+]);
+const INFO = 30;
+
 /** Structured logs, one JSON object a line on stdout: one line a request, without its headers and without secrets. */
 export function loggerParams(config: Config): Params {
   return {
     pinoHttp: {
       level: config.logLevel,
       genReqId: (request) => request.id, // given by the request-id middleware, which runs before everything
+      hooks: {
+        logMethod(args, method, level) {
+          const { context } = args[0] as unknown as { context?: unknown };
+          if (level !== INFO || !START_UP_CONTEXTS.has(context) || this.isLevelEnabled('debug')) method.apply(this, args);
+        },
+      },
       autoLogging: { ignore: (request) => request.url?.startsWith('/health/') ?? false },
       customLogLevel: (_request, response, error) => (error !== undefined || response.statusCode >= 500 ? 'error' : 'info'),
       customSuccessMessage: () => 'request',

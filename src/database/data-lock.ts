@@ -86,15 +86,17 @@ function lives({ pid, started }: Holder): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const now = startOf(pid);
-  return now === undefined || started === '' || now === started;
+  return now === undefined || (now !== 'dead' && (started === '' || now === started));
 }
 
-/** When the process began, in the machine's own terms; undefined where /proc does not tell. */
+/** When the process began, in the machine's own terms; undefined where /proc does not tell; `dead` when it only waits to be buried. */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field, the program's name, may hold spaces and brackets; "starttime" is the 22nd, so the 20th behind it.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    // The second field, the program's name, may hold spaces and brackets. Behind it "state" is the first, and "starttime" the 20th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return 'dead';
+    const ticks = fields[19];
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${boot} ${ticks}`;
   } catch {

@@ -9,11 +9,8 @@ const STATEMENT_TIMEOUT_MS = 6_000;
 const QUERY_TIMEOUT_MS = 8_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
-const logger = new Logger('Database');
-
-function connectionLost(error: unknown): void {
-  logger.warn(`A PostgreSQL connection was lost: ${error instanceof Error ? error.message : String(error)}`);
-}
+/** What is under way on a lost connection rejects by itself; without a listener the loss would also be an uncaught exception. */
+const ignored = (): void => {};
 
 /** The pool of the running server: every wait is bounded, and the schema is the migrations' alone. */
 export function serverDataSource(url: string, poolSize: number): DataSourceOptions {
@@ -25,7 +22,7 @@ export function serverDataSource(url: string, poolSize: number): DataSourceOptio
     synchronize: false,
     migrationsRun: false,
     migrations: MIGRATIONS,
-    poolErrorHandler: connectionLost,
+    poolErrorHandler: ignored,
     extra: {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
@@ -43,22 +40,26 @@ export function migrationDataSource(url: string): DataSourceOptions {
     applicationName: 'parley-migrations',
     synchronize: false,
     migrations: MIGRATIONS,
-    poolErrorHandler: connectionLost,
+    poolErrorHandler: ignored,
     extra: { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, options: '-c statement_timeout=0 -c lock_timeout=0' },
   };
 }
 
-/**
- * Opens a data source whose connections may be lost at any time without harm to the process: a connection in somebody's hands emits its
- * loss beside failing the query, and without a listener that would be an uncaught exception.
- */
+/** Opens a data source whose connections, idle or in somebody's hands, may be lost at any time without harm to the process. */
 export async function openDataSource(options: DataSourceOptions): Promise<DataSource> {
   const dataSource = await new DataSource(options).initialize();
+  const pool = (dataSource.driver as unknown as { master: Pool }).master;
+  const logger = new Logger('Database');
+  const lost = (error: Error): void => {
+    // A pool that ends does not wait for its connections, which may hear PostgreSQL stop behind it.
+    if (!pool.ending) logger.warn(`A PostgreSQL connection was lost: ${error.message}`);
+  };
   const guarded = new WeakSet<PoolClient>();
-  (dataSource.driver as unknown as { master: Pool }).master.on('acquire', (client) => {
+  pool.on('acquire', (client) => {
     if (guarded.has(client)) return;
     guarded.add(client);
-    client.on('error', connectionLost);
+    client.on('error', lost);
   });
+  (await pool.connect()).release(); // the one that `initialize` opened
   return dataSource;
 }

@@ -127,7 +127,9 @@ async function prepareCluster(home: string, passwordFile: string, binaries: Post
 }
 
 async function assertSameMajor(found: string, binaries: PostgresBinaries): Promise<void> {
-  const wanted = (await readFile(join(binaries.root, 'share', 'postgresql', 'postgres.bki'), 'utf8').catch(() => '')).match(/# PostgreSQL (\d+)/)?.[1];
+  const wanted = (await readFile(join(binaries.root, 'share', 'postgresql', 'postgres.bki'), 'utf8').catch(() => '')).match(
+    /# PostgreSQL (\d+)/,
+  )?.[1];
   if (wanted !== undefined && wanted !== found) {
     throw new Error(
       `the data were written by PostgreSQL ${found}, and this server brings ${wanted}: ` +

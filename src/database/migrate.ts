@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { migrationDataSource } from './data-source.js';
+import { reasonOf } from './database-reason.js';
 
 /** Any number will do that no other program uses on this database. */
 const MIGRATION_LOCK = '7236918240';
@@ -58,10 +59,4 @@ function mayComeBack(error: unknown): boolean {
   const code = (error as { code?: unknown }).code;
   // 57P03: starting up. Other SQLSTATEs, as of a refused login or a missing database, do not heal by waiting.
   return typeof code !== 'string' || code === '57P03' || !/^\d/.test(code);
-}
-
-/** A connection error in words; Node's AggregateError (one error an address) has none of its own. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return [...new Set(error.errors.map(reasonOf))].join('; ');
-  return error instanceof Error ? error.message : String(error);
 }

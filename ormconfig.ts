@@ -1,0 +1,23 @@
+import { resolve } from 'node:path';
+import { DataSource } from 'typeorm';
+import { loadSettings } from './src/config/config.js';
+import { readEnvironment } from './src/config/environment.js';
+import { migrationDataSource } from './src/database/data-source.js';
+import { EmbeddedPostgres } from './src/database/embedded-postgres.js';
+
+// The data source of TypeORM's command line (`npm run migration:run` and its like): the database that the server would use. Without
+// DATABASE_URL that is the embedded one, which runs for as long as the command does; the server must not have it meanwhile.
+const settings = loadSettings(readEnvironment());
+
+async function embeddedUrl(): Promise<string> {
+  const embedded = await EmbeddedPostgres.start({ dataDir: resolve(settings.DATA_DIR), maxConnections: 20 });
+  embedded.unref();
+  process.once('beforeExit', () => void embedded.stop());
+  process.once('exit', () => embedded.stopAtExit());
+  return embedded.url;
+}
+
+export default new DataSource({
+  ...migrationDataSource(settings.DATABASE_URL ?? (await embeddedUrl())),
+  entities: [`${import.meta.dirname}/src/**/*.entity.js`],
+});

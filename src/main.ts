@@ -1,0 +1,56 @@
+import { Logger } from '@nestjs/common';
+import { readEnvironment } from './config/environment.js';
+import { Server } from './server.js';
+import { farewell, welcome } from './startup-message.js';
+
+const server = new Server();
+const logger = new Logger('Process');
+
+async function stop(exitCode: number): Promise<never> {
+  process.exitCode = exitCode;
+  try {
+    await server.stop();
+  } catch (error) {
+    logger.error({ err: error }, 'Could not stop in good order');
+    process.exitCode = 1;
+    server.stopAtExit();
+  }
+  process.exit();
+}
+
+function stopOnSignal(signal: NodeJS.Signals): void {
+  let asked = false;
+  process.on(signal, () => {
+    // Who asks twice does not want to wait.
+    if (asked) {
+      server.stopAtExit();
+      process.exit(1);
+    }
+    asked = true;
+    void stop(0);
+  });
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) stopOnSignal(signal);
+
+// A promise that nobody waited for fails alone; what escapes a callback may have left anything half done.
+process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'Unhandled rejection'));
+process.on('uncaughtException', (error) => {
+  logger.fatal({ err: error }, 'Uncaught exception');
+  server.stopAtExit();
+  process.exit(1);
+});
+
+try {
+  const facts = await server.start(readEnvironment(), (reason) => {
+    logger.fatal(`The embedded PostgreSQL ended by itself (${reason}); see postgres.log in the data folder`);
+    void stop(1);
+  });
+  process.stdout.write(welcome(facts));
+} catch (error) {
+  // After a signal the start breaks off, and the signal's own stop ends the process.
+  if (process.exitCode === undefined) {
+    process.stderr.write(farewell(error));
+    await stop(1);
+  }
+}
