@@ -33,7 +33,7 @@ export function loggerParams(config: Config): Params {
       genReqId: (request) => request.id, // given by the request-id middleware, which runs before everything
       hooks: {
         logMethod(args, method, level) {
-          const { context } = args[0] as unknown as { context?: unknown };
+          const { context } = args[0] as { context?: unknown };
           if (level !== INFO || !START_UP_CONTEXTS.has(context) || this.isLevelEnabled('debug')) method.apply(this, args);
         },
       },
