@@ -11,13 +11,13 @@ export class MessageEntity {
   @PrimaryColumn('bigint', { transformer: seqColumn })
   seq!: number;
 
-  @Column('bigint', { name: 'last_seq', transformer: seqColumn })
+  @Column({ type: 'bigint', name: 'last_seq', transformer: seqColumn })
   lastSeq!: number;
 
-  @Column('text', { name: 'sender_id', collation: 'C' })
+  @Column({ type: 'text', name: 'sender_id' })
   senderId!: string;
 
-  @Column('text', { name: 'client_id', collation: 'C' })
+  @Column({ type: 'text', name: 'client_id' })
   clientId!: string;
 
   @Column('text')
@@ -29,13 +29,13 @@ export class MessageEntity {
   @Column('integer')
   version!: number;
 
-  @Column('timestamptz', { name: 'created_at', precision: 3 })
+  @Column({ type: 'timestamptz', name: 'created_at' })
   createdAt!: Date;
 
-  @Column('timestamptz', { name: 'edited_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'edited_at', nullable: true })
   editedAt!: Date | null;
 
-  @Column('timestamptz', { name: 'deleted_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'deleted_at', nullable: true })
   deletedAt!: Date | null;
 }
 

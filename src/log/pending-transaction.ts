@@ -42,7 +42,10 @@ export class PendingTransaction implements LogTransaction {
     const { id, lastSeq, lastAt } = this.room;
     await this.manager.insert(RoomEventEntity, this.#rows);
     await this.manager.update(RoomEntity, { id }, { lastSeq, lastAt });
-    await this.manager.query(`INSERT INTO changes (kind, payload) VALUES ('heads', jsonb_build_object($1::text, $2::bigint))`, [id, lastSeq]);
+    await this.manager.query(`INSERT INTO changes (kind, payload) VALUES ('heads', jsonb_build_object($1::text, $2::bigint))`, [
+      id,
+      lastSeq,
+    ]);
   }
 
   publish(bus: RoomBus): void {

@@ -14,18 +14,18 @@ export class RoomEventEntity {
   @Column('text')
   event!: DurableEvent;
 
-  @Column('timestamptz', { precision: 3 })
+  @Column('timestamptz')
   at!: Date;
 
-  @Column('text', { name: 'user_id', nullable: true, collation: 'C' })
+  @Column({ type: 'text', name: 'user_id', nullable: true })
   userId!: string | null;
 
-  @Column('text', { nullable: true })
+  @Column({ type: 'text', nullable: true })
   ends!: ClosedReason | null;
 
-  @Column('bigint', { name: 'message_seq', nullable: true, transformer: seqColumn })
+  @Column({ type: 'bigint', name: 'message_seq', nullable: true, transformer: seqColumn })
   messageSeq!: number | null;
 
-  @Column('jsonb', { nullable: true })
+  @Column({ type: 'jsonb', nullable: true })
   data!: object | null;
 }

@@ -13,10 +13,10 @@ export class RoomEntity {
   @Column('text')
   type!: RoomType;
 
-  @Column('text', { nullable: true })
+  @Column({ type: 'text', nullable: true })
   name!: string | null;
 
-  @Column('text', { nullable: true })
+  @Column({ type: 'text', nullable: true })
   topic!: string | null;
 
   @Column('jsonb')
@@ -25,36 +25,36 @@ export class RoomEntity {
   @Column('text')
   epoch!: string;
 
-  @Column('bigint', { name: 'first_seq', transformer: seqColumn })
+  @Column({ type: 'bigint', name: 'first_seq', transformer: seqColumn })
   firstSeq!: number;
 
-  @Column('bigint', { name: 'last_seq', transformer: seqColumn })
+  @Column({ type: 'bigint', name: 'last_seq', transformer: seqColumn })
   lastSeq!: number;
 
-  @Column('timestamptz', { name: 'last_at', precision: 3 })
+  @Column({ type: 'timestamptz', name: 'last_at' })
   lastAt!: Date;
 
-  @Column('integer', { name: 'member_count' })
+  @Column({ type: 'integer', name: 'member_count' })
   memberCount!: number;
 
-  @Column('text', { name: 'created_by', collation: 'C' })
+  @Column({ type: 'text', name: 'created_by' })
   createdBy!: string;
 
-  @Column('timestamptz', { name: 'created_at', precision: 3 })
+  @Column({ type: 'timestamptz', name: 'created_at' })
   createdAt!: Date;
 
-  @Column('timestamptz', { name: 'archived_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'archived_at', nullable: true })
   archivedAt!: Date | null;
 
-  @Column('timestamptz', { name: 'deleted_at', precision: 3, nullable: true })
+  @Column({ type: 'timestamptz', name: 'deleted_at', nullable: true })
   deletedAt!: Date | null;
 
   /** Digest of a direct room's set of members: one room a set. */
-  @Column('bytea', { name: 'direct_key', nullable: true, select: false })
+  @Column({ type: 'bytea', name: 'direct_key', nullable: true, select: false })
   directKey!: Buffer | null;
 
   /** The creator's Idempotency-Key. */
-  @Column('text', { name: 'creation_key', nullable: true, select: false })
+  @Column({ type: 'text', name: 'creation_key', nullable: true, select: false })
   creationKey!: string | null;
 }
 

@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { CLOSE_CODES, type CloseReason, UNSENT } from '../protocol/index.js';
+import type { TurnEnd } from './turn-end.js';
+
+/** The close frame waits behind what is unsent: a client that takes neither is cut off after this long. */
+const CLOSE_PATIENCE_MS = 5_000;
+/** Queued frames up to this are copied into one buffer; beyond it they are handed to the kernel as they are. */
+const JOIN_BYTES = 16_384;
+
+/**
+ * The writing side of one socket. Frames are queued, and written together at the end of the turn, past ws's own sender: both write to
+ * the same TCP socket in order, since nothing is compressed. Unsent bytes are bounded by `UNSENT`.
+ */
+export class Connection {
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  /** The last ephemeral frame of each key, kept while the client reads too slowly. */
+  #deferred: Map<string, Buffer> | null = null;
+  #isSlow = false;
+  #closingSince: number | null = null;
+
+  constructor(
+    private readonly ws: WebSocket,
+    private readonly socket: Socket,
+    private readonly turnEnd: TurnEnd,
+    /** Told when the client falls behind, and when it has caught up: no commands are read in between. */
+    private readonly onSlow: (isSlow: boolean) => void,
+  ) {
+    socket.on('drain', () => this.#drained());
+  }
+
+  get isClosing(): boolean {
+    return this.#closingSince !== null;
+  }
+
+  get isSlow(): boolean {
+    return this.#isSlow;
+  }
+
+  get unsentBytes(): number {
+    return this.#queuedBytes + this.socket.writableLength;
+  }
+
+  write(frames: Buffer): void {
+    if (this.isClosing) return;
+    if (this.#queue.length === 0) this.turnEnd.addSocket(this);
+    this.#queue.push(frames);
+    this.#queuedBytes += frames.length;
+  }
+
+  /** As `write`, for what a slow client can do without until it has caught up. */
+  deliver(frame: Buffer, key: string): void {
+    if (this.unsentBytes > UNSENT.pauseBytes) (this.#deferred ??= new Map()).set(key, frame);
+    else this.write(frame);
+  }
+
+  flush(): void {
+    if (this.#queue.length === 0) return;
+    const queue = this.#queue;
+    const bytes = this.#queuedBytes;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (this.socket.destroyed) return;
+    if (queue.length === 1) this.socket.write(queue[0]!);
+    else if (bytes <= JOIN_BYTES) this.socket.write(Buffer.concat(queue, bytes));
+    else this.#writeTogether(queue);
+    if (this.socket.writableLength > UNSENT.pauseBytes) this.#fellBehind();
+  }
+
+  /** Writes what is queued, then closes. Nothing is written after that. */
+  close(reason: CloseReason): void {
+    if (this.isClosing) return;
+    this.flush();
+    if (this.isClosing) return;
+    this.#closingSince = Date.now();
+    this.#deferred = null;
+    // Reading goes on, or the answer to the close would not be seen.
+    if (this.ws.isPaused) this.ws.resume();
+    this.ws.close(CLOSE_CODES[reason]);
+  }
+
+  /** Cuts off a client that has not answered the close in time. */
+  sweep(now: number): void {
+    if (this.#closingSince !== null && now - this.#closingSince > CLOSE_PATIENCE_MS) this.ws.terminate();
+  }
+
+  #writeTogether(queue: Buffer[]): void {
+    this.socket.cork();
+    for (const frames of queue) this.socket.write(frames);
+    this.socket.uncork();
+  }
+
+  #fellBehind(): void {
+    if (this.socket.writableLength > UNSENT.closeBytes) return this.close('slowConsumer');
+    if (this.#isSlow) return;
+    this.#isSlow = true;
+    this.onSlow(true);
+  }
+
+  #drained(): void {
+    if (!this.#isSlow) return;
+    this.#isSlow = false;
+    const deferred = this.#deferred;
+    this.#deferred = null;
+    if (deferred) for (const frame of deferred.values()) this.write(frame);
+    if (!this.isClosing) this.onSlow(false);
+  }
+}

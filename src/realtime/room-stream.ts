@@ -1,0 +1,240 @@
+import type { LogEvent, RoomNote } from '../bus/room-bus.js';
+import type { ClosedReason } from '../protocol/index.js';
+
+/** Where a subscription writes. */
+export interface Follower {
+  readonly userId: string;
+  /** Queues whole frames for the socket. */
+  write(frames: Buffer): void;
+  /** Takes an ephemeral frame; a slow connection keeps only the last of each key. */
+  deliver(frame: Buffer, key: string): void;
+  /** The subscription is over: the last thing it hears of the room. */
+  endSubscription(room: string, reason: ClosedReason): void;
+}
+
+/** One place in the log. A silent end of access is an entry too: it has the seq of the event before it, and an empty frame. */
+type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame'>;
+
+/**
+ * A connection's place in a room.
+ * States: *opening* (cursor null: its first read is under way, it is sent nothing), *live* (cursor: the last seq it has), *over*.
+ */
+export interface Subscription {
+  readonly stream: RoomStream;
+  readonly follower: Follower;
+  cursor: number | null;
+}
+
+export interface StreamHost {
+  /** The stream has entries to flush at the end of this turn. */
+  dirty(stream: RoomStream): void;
+  /** The stream lacks events that the log has. `known` is a head that the log has reached. */
+  gap(stream: RoomStream): void;
+  /** One of the stream's subscriptions is over, whatever ended it. */
+  left(stream: RoomStream): void;
+}
+
+/** What opening subscriptions may miss is kept for them up to this many bytes; beyond it they start over. */
+const MAX_HELD_BYTES = 4_194_304;
+
+/**
+ * A room's log as the sockets of this instance follow it. Notes go in, late, twice, out of order or not at all; every live subscription
+ * is written each event behind its cursor once, in seq order, without a gap. What is ahead waits until the log was read up to it.
+ */
+export class RoomStream {
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #ahead = new Map<number, Entry>();
+  #silentEnds: Entry[] = [];
+  #batch: Entry[] = [];
+  /** Flushed while some subscription was opening: it may need them after its first read. */
+  #held: Entry[] = [];
+  #heldBytes = 0;
+  #opening = 0;
+  #epoch: string | null = null;
+  /** The last seq that was put in a batch; null until the first subscription is live. */
+  #position: number | null = null;
+  #knownHead = 0;
+
+  constructor(
+    readonly room: string,
+    private readonly host: StreamHost,
+  ) {}
+
+  get size(): number {
+    return this.#subscriptions.size;
+  }
+
+  /** So much happened during a first read that it had better begin anew. */
+  get isOverfull(): boolean {
+    return this.#heldBytes > MAX_HELD_BYTES;
+  }
+
+  get position(): number | null {
+    return this.#position;
+  }
+
+  /** Events up to `#knownHead` are in the log and not here. */
+  get hasGap(): boolean {
+    return this.#position !== null && this.#knownHead > this.#position;
+  }
+
+  /** From here on nothing is missed: call before the first read begins. */
+  open(follower: Follower): Subscription {
+    const subscription: Subscription = { stream: this, follower, cursor: null };
+    this.#subscriptions.add(subscription);
+    this.#opening++;
+    return subscription;
+  }
+
+  /**
+   * The first read is done: the follower has everything up to `headSeq`, and is written what comes behind it, at once what was held.
+   * An older subscription of the same follower is replaced.
+   */
+  goLive(subscription: Subscription, epoch: string, headSeq: number): void {
+    this.#adopt(epoch, headSeq);
+    for (const other of this.#subscriptions) {
+      if (other !== subscription && other.follower === subscription.follower && other.cursor !== null) this.#remove(other);
+    }
+    subscription.cursor = headSeq;
+    this.#deliverEach(subscription, this.#held);
+    this.#opened();
+  }
+
+  leave(subscription: Subscription): void {
+    if (!this.#remove(subscription)) return;
+    if (subscription.cursor === null) this.#opened();
+  }
+
+  take(note: RoomNote): void {
+    if (this.#epoch !== null && note.epoch !== this.#epoch) return this.reset(note.epoch, note.headSeq);
+    for (const event of note.events) this.#place(event);
+    this.learnHead(note.headSeq);
+  }
+
+  /** The log is known to have grown to `head`. */
+  learnHead(head: number): void {
+    if (head > this.#knownHead) this.#knownHead = head;
+    if (this.hasGap) this.host.gap(this);
+  }
+
+  /** A user's access ended without an event of its own, when the log's head was `atSeq`. */
+  endSilently(user: string, reason: ClosedReason, atSeq: number): void {
+    const entry: Entry = { seq: atSeq, user, ends: reason, frame: Buffer.alloc(0) };
+    if (this.#position !== null && this.#position >= atSeq) this.#push(entry);
+    else this.#silentEnds.push(entry);
+    this.learnHead(atSeq);
+  }
+
+  /** Seqs could have been used twice: whoever follows the old ones is told so. */
+  reset(epoch: string, headSeq: number): void {
+    for (const subscription of this.#subscriptions) if (subscription.cursor !== null) this.#end(subscription, 'reset');
+    this.#epoch = epoch;
+    this.#position = headSeq;
+    this.#knownHead = headSeq;
+    this.#ahead.clear();
+    this.#batch = [];
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  /** Writes this turn's entries. The frames become one buffer that all sockets share; it is cut where somebody's access ends. */
+  flush(): void {
+    const batch = this.#batch;
+    if (batch.length === 0) return;
+    this.#batch = [];
+    const first = batch[0]!.seq;
+    const last = batch[batch.length - 1]!.seq;
+    const shared = batch.length === 1 ? batch[0]!.frame : Buffer.concat(batch.map(({ frame }) => frame));
+    const leavers = endedUsers(batch);
+    for (const subscription of this.#subscriptions) {
+      if (subscription.cursor === null) continue;
+      if (subscription.cursor < first && !leavers?.has(subscription.follower.userId) && !leavers?.has(null)) {
+        subscription.cursor = last;
+        if (shared.length > 0) subscription.follower.write(shared);
+      } else {
+        this.#deliverEach(subscription, batch);
+      }
+    }
+    if (this.#opening > 0) {
+      this.#held.push(...batch);
+      this.#heldBytes += shared.length;
+    }
+  }
+
+  /** An ephemeral frame to everyone live, but for `exceptUser`. */
+  *audience(exceptUser: string | undefined): Iterable<Follower> {
+    for (const { cursor, follower } of this.#subscriptions) if (cursor !== null && follower.userId !== exceptUser) yield follower;
+  }
+
+  #adopt(epoch: string, headSeq: number): void {
+    if (this.#epoch !== null && this.#epoch !== epoch) this.reset(epoch, headSeq);
+    this.#epoch = epoch;
+    if (this.#position === null) {
+      this.#position = headSeq;
+      for (const seq of this.#ahead.keys()) if (seq <= headSeq) this.#ahead.delete(seq);
+      this.#advance();
+    }
+    this.learnHead(headSeq);
+  }
+
+  #place(event: Entry): void {
+    if (this.#position !== null && event.seq <= this.#position) return;
+    this.#ahead.set(event.seq, event);
+    this.#advance();
+  }
+
+  #advance(): void {
+    if (this.#position === null) return;
+    let next = this.#ahead.get(this.#position + 1);
+    while (next) {
+      this.#ahead.delete(next.seq);
+      this.#position = next.seq;
+      this.#push(next);
+      next = this.#ahead.get(next.seq + 1);
+    }
+    const due = this.#silentEnds.filter(({ seq }) => seq <= this.#position!);
+    if (due.length === 0) return;
+    this.#silentEnds = this.#silentEnds.filter(({ seq }) => seq > this.#position!);
+    for (const entry of due) this.#push(entry);
+  }
+
+  #push(entry: Entry): void {
+    this.#batch.push(entry);
+    this.host.dirty(this);
+  }
+
+  #deliverEach(subscription: Subscription, entries: readonly Entry[]): void {
+    const { follower } = subscription;
+    for (const { seq, user, ends, frame } of entries) {
+      const isSilent = frame.length === 0;
+      if (isSilent ? seq < subscription.cursor! : seq <= subscription.cursor!) continue;
+      subscription.cursor = seq;
+      if (!isSilent) follower.write(frame);
+      if (ends && (user === null || user === follower.userId)) return this.#end(subscription, ends);
+    }
+  }
+
+  #remove(subscription: Subscription): boolean {
+    const isThere = this.#subscriptions.delete(subscription);
+    if (isThere) this.host.left(this);
+    return isThere;
+  }
+
+  #end(subscription: Subscription, reason: ClosedReason): void {
+    this.#remove(subscription);
+    subscription.follower.endSubscription(this.room, reason);
+  }
+
+  #opened(): void {
+    if (--this.#opening > 0) return;
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+}
+
+/** Whose access ends in the batch; null in it stands for everybody. Null: nobody's, as nearly always. */
+function endedUsers(batch: readonly Entry[]): Set<string | null> | null {
+  let users: Set<string | null> | null = null;
+  for (const { user, ends } of batch) if (ends) (users ??= new Set()).add(user);
+  return users;
+}

@@ -1,0 +1,91 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { type Act, type LogEvent, RoomBus } from '../bus/room-bus.js';
+import { ChangesFeed } from '../changes/changes-feed.js';
+import { type ReplayedEvent, RoomReplay } from '../log/room-replay.js';
+import { textFrame } from '../protocol/index.js';
+import { TurnEnd } from './turn-end.js';
+import { type Follower, RoomStream, type StreamHost, type Subscription } from './room-stream.js';
+
+/** What is ahead waits this long for what is missing to come by itself, before the log is asked. */
+const GAP_PATIENCE_MS = 15;
+const RETRY_MS = 250;
+
+/** The rooms that sockets of this instance follow. Feeds their streams from the bus, and from the log what the bus did not bring. */
+@Injectable()
+export class RoomStreams implements StreamHost, OnModuleDestroy {
+  readonly #logger = new Logger(RoomStreams.name);
+  readonly #streams = new Map<string, RoomStream>();
+  readonly #filling = new Set<RoomStream>();
+  readonly #endings: (() => unknown)[];
+
+  constructor(
+    private readonly bus: RoomBus,
+    private readonly replay: RoomReplay,
+    private readonly turnEnd: TurnEnd,
+    changes: ChangesFeed,
+  ) {
+    this.#endings = [
+      bus.listen({ onNote: (note) => this.#streams.get(note.room)?.take(note), onAct: (act) => this.#learn(act) }),
+      changes.listen((heads) => heads.forEach((head, room) => this.#streams.get(room)?.learnHead(head))),
+    ];
+  }
+
+  onModuleDestroy(): void {
+    for (const end of this.#endings) end();
+    this.#streams.clear();
+  }
+
+  get(room: string): RoomStream | undefined {
+    return this.#streams.get(room);
+  }
+
+  /** A subscription that misses nothing published after this resolves. It ends by `RoomStream.leave`, or at its place in the log. */
+  async open(room: string, follower: Follower): Promise<Subscription> {
+    let stream = this.#streams.get(room);
+    if (!stream) this.#streams.set(room, (stream = new RoomStream(room, this)));
+    const subscription = stream.open(follower);
+    await this.bus.follow(room);
+    return subscription;
+  }
+
+  left(stream: RoomStream): void {
+    this.bus.unfollow(stream.room);
+    if (stream.size === 0 && this.#streams.get(stream.room) === stream) this.#streams.delete(stream.room);
+  }
+
+  dirty(stream: RoomStream): void {
+    this.turnEnd.add(stream);
+  }
+
+  gap(stream: RoomStream): void {
+    if (this.#filling.has(stream)) return;
+    this.#filling.add(stream);
+    this.#fillLater(stream, GAP_PATIENCE_MS);
+  }
+
+  #fillLater(stream: RoomStream, delayMs: number): void {
+    setTimeout(() => void this.#fill(stream), delayMs).unref();
+  }
+
+  async #fill(stream: RoomStream): Promise<void> {
+    try {
+      while (stream.hasGap && this.#streams.get(stream.room) === stream) {
+        const page = await this.replay.readAfter(stream.room, stream.position!);
+        if (!page) break;
+        stream.take({ room: stream.room, epoch: page.epoch, headSeq: page.headSeq, events: page.events.map(logEvent) });
+      }
+      this.#filling.delete(stream);
+    } catch (error) {
+      this.#logger.warn(`A gap could not be read from the log; trying again: ${(error as Error).message}`);
+      this.#fillLater(stream, RETRY_MS);
+    }
+  }
+
+  #learn(act: Act): void {
+    if (act.kind === 'access.ended') this.#streams.get(act.room)?.endSilently(act.user, act.reason, act.atSeq);
+  }
+}
+
+function logEvent({ seq, event, user, ends, json }: ReplayedEvent): LogEvent {
+  return { seq, event, user, ends, frame: textFrame(json) };
+}

@@ -1,0 +1,221 @@
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import type { Principal } from '../auth/principal.js';
+import { rateLimited } from '../limits/rate-limits.js';
+import {
+  type ClosedReason,
+  type CloseReason,
+  type CommandFrame,
+  ephemeralFrame,
+  errorFrame,
+  type FrameProblem,
+  LIMITS,
+  parseFrame,
+} from '../protocol/index.js';
+import { Command } from './command.js';
+import { Connection } from './connection.js';
+import { RoomOrder } from './room-order.js';
+import type { Follower, Subscription } from './room-stream.js';
+import type { TurnEnd } from './turn-end.js';
+
+/** What a session asks of the server. */
+export interface SessionHost {
+  /** Runs the command's handler; resolves when it is answered, never rejects. */
+  dispatch(command: Command): Promise<void>;
+  /** @returns 0, or the milliseconds that the user must wait. */
+  takeCommand(user: string): number;
+  readonly turnEnd: TurnEnd;
+}
+
+/** So many frames refused by the rate limit, or no commands at all, one after the other: the client does not listen. */
+const MAX_REFUSED = 1_000;
+const MAX_BAD_FRAMES = 100;
+/** Pings (RFC 6455) that a client may send in a second. */
+const MAX_PINGS = 50;
+
+const ANSWERED_AT_ONCE = new Set<string>(['ping', 'auth.refresh']);
+
+/**
+ * One open socket and its user. Frames are taken in order: each is answered, by `ack`, `error` or a close. Up to `inFlight` commands
+ * are under way; then, or while the client does not read, the socket is not read.
+ */
+export class Session implements Follower {
+  readonly connection: Connection;
+  /** By room; live ones only. */
+  readonly subscriptions = new Map<string, Subscription>();
+  /** Subscriptions whose first read is under way. */
+  opening = 0;
+  /** The user's token as it is now: `auth.refresh` replaces it. */
+  principal: Principal;
+  /** Set when `auth.expiring` was sent for this token. */
+  isWarned = false;
+  nextPingAt = 0;
+  pingsUnanswered = 0;
+
+  readonly #order = new RoomOrder();
+  readonly #busyIds = new Set<number>();
+  #underWay = 0;
+  /** Frames that came in one read with those under way. Bounded by what one read brings. */
+  #backlog: string[] = [];
+  #refused = 0;
+  #badFrames = 0;
+  #pings = 0;
+  #pingSecond = 0;
+  #onIdle: (() => void) | null = null;
+  #onClosed: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(
+    readonly id: string,
+    principal: Principal,
+    private readonly ws: WebSocket,
+    socket: Socket,
+    private readonly host: SessionHost,
+  ) {
+    this.principal = principal;
+    this.connection = new Connection(ws, socket, host.turnEnd, () => this.#regulate());
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Resolves when the socket is closed. */
+  get closed(): Promise<void> {
+    return this.#isClosed ? Promise.resolve() : new Promise((resolve) => (this.#onClosed = resolve));
+  }
+
+  markClosed(): void {
+    this.#isClosed = true;
+    this.#backlog = [];
+    this.#onClosed?.();
+  }
+
+  get userId(): string {
+    return this.principal.userId;
+  }
+
+  write(frames: Buffer): void {
+    this.connection.write(frames);
+  }
+
+  deliver(frame: Buffer, key: string): void {
+    this.connection.deliver(frame, key);
+  }
+
+  close(reason: CloseReason): void {
+    this.connection.close(reason);
+  }
+
+  endSubscription(room: string, reason: ClosedReason): void {
+    this.subscriptions.delete(room);
+    this.write(ephemeralFrame('room.closed', { reason }, room));
+  }
+
+  /** A new token of the same user: it holds for later commands. */
+  renew(principal: Principal): void {
+    this.principal = principal;
+    this.isWarned = false;
+  }
+
+  ping(): void {
+    this.pingsUnanswered++;
+    this.ws.ping();
+  }
+
+  /** Takes one message of the socket. */
+  receive(data: Buffer, isBinary: boolean): void {
+    if (this.connection.isClosing) return;
+    this.pingsUnanswered = 0;
+    if (isBinary) return this.close('unsupportedData');
+    const text = data.toString();
+    if (this.#isFull) this.#backlog.push(text);
+    else this.#accept(text);
+    this.#regulate();
+  }
+
+  receivePing(): void {
+    const second = Math.floor(Date.now() / 1000);
+    if (second !== this.#pingSecond) {
+      this.#pingSecond = second;
+      this.#pings = 0;
+    }
+    if (++this.#pings > MAX_PINGS) this.close('flooding');
+  }
+
+  /** Resolves when no command is under way. */
+  idle(): Promise<void> {
+    return this.#underWay === 0 ? Promise.resolve() : new Promise((resolve) => (this.#onIdle = resolve));
+  }
+
+  #accept(text: string): void {
+    const parsed = parseFrame(text);
+    if ('problem' in parsed) return this.#refuse(parsed.problem);
+    const { command } = parsed;
+    if (command.id !== undefined && this.#busyIds.has(command.id)) {
+      return this.#refuse({ id: undefined, code: 'bad_frame', message: `The id ${command.id} is that of a command under way.` });
+    }
+    this.#badFrames = 0;
+    const retryAfterMs = this.host.takeCommand(this.userId);
+    if (retryAfterMs > 0) return this.#limit(command.id, retryAfterMs);
+    this.#refused = 0;
+    this.#start(command);
+  }
+
+  // A bad frame counts against the limit as a command does, or it would be the cheaper way to flood.
+  #refuse({ id, code, message, details }: FrameProblem): void {
+    const isAnswerable = id === undefined || !this.#busyIds.has(id);
+    this.write(errorFrame(isAnswerable ? id : undefined, { code, message, retryable: false, ...(details && { details }) }));
+    if (code === 'bad_frame' && ++this.#badFrames >= MAX_BAD_FRAMES) return this.close('protocolViolation');
+    if (this.host.takeCommand(this.userId) > 0) this.#countRefusal();
+  }
+
+  #limit(id: number | undefined, retryAfterMs: number): void {
+    this.write(errorFrame(id, rateLimited(retryAfterMs).toData()));
+    this.#countRefusal();
+  }
+
+  #countRefusal(): void {
+    if (++this.#refused >= MAX_REFUSED) this.close('flooding');
+  }
+
+  #start({ id, event, data }: CommandFrame): void {
+    if (id !== undefined) this.#busyIds.add(id);
+    this.#underWay++;
+    const command = new Command(this, id, event, data);
+    const run = () => this.host.dispatch(command).then(() => this.#finish(id));
+    if (ANSWERED_AT_ONCE.has(event)) void run();
+    else this.#order.run(roomsOf(command), event === 'message.send', run);
+  }
+
+  #finish(id: number | undefined): void {
+    if (id !== undefined) this.#busyIds.delete(id);
+    this.#underWay--;
+    this.#regulate();
+    if (this.#underWay > 0) return;
+    this.#onIdle?.();
+    this.#onIdle = null;
+  }
+
+  get #isFull(): boolean {
+    return this.#underWay >= LIMITS.inFlight || this.connection.isSlow;
+  }
+
+  /** Reads from the socket, or not, as it stands now. */
+  #regulate(): void {
+    if (this.connection.isClosing) return;
+    if (this.#isFull) {
+      if (!this.ws.isPaused) this.ws.pause();
+      return;
+    }
+    while (this.#backlog.length > 0 && !this.#isFull && !this.connection.isClosing) this.#accept(this.#backlog.shift()!);
+    if (this.ws.isPaused && !this.#isFull && !this.connection.isClosing) this.ws.resume();
+  }
+}
+
+/** Whose order a command keeps; those without a room are in order among themselves. */
+function roomsOf({ data }: Command): string[] {
+  if (typeof data.room === 'string') return [data.room];
+  const rooms = data['rooms'];
+  return Array.isArray(rooms) ? (rooms as { room: string }[]).map(({ room }) => room) : [''];
+}

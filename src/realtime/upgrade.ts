@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { Authenticator } from '../auth/authenticator.js';
+import type { Principal } from '../auth/principal.js';
+import { Config } from '../config/config.js';
+import { ChatError } from '../errors/chat-error.js';
+import { clientAddress } from '../limits/client-address.js';
+import { rateLimited, RateLimits } from '../limits/rate-limits.js';
+import { Drain } from './drain.js';
+import { Hub } from './hub.js';
+
+/** More than any client sends; Node's own bound is on bytes. */
+const MAX_HEADERS = 100;
+const TOO_MANY_RETRY_MS = 5_000;
+
+/** Decides whether an upgrade request becomes a socket, cheapest question first. */
+@Injectable()
+export class Upgrade {
+  constructor(
+    private readonly config: Config,
+    private readonly authenticator: Authenticator,
+    private readonly limits: RateLimits,
+    private readonly drain: Drain,
+    private readonly hub: Hub,
+  ) {}
+
+  /** @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated */
+  async admit(request: IncomingMessage): Promise<Principal> {
+    if (new URL(request.url ?? '/', 'ws://parley').pathname !== '/ws') throw new ChatError('not_found', 'There is no such path.');
+    if (request.rawHeaders.length / 2 > MAX_HEADERS) throw new ChatError('validation_failed', 'The request has too many headers.');
+    if (this.drain.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
+    const retryAfterMs = this.limits.takeHandshake(clientAddress(request));
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
+    this.#checkOrigin(request);
+    const principal = await this.authenticator.authenticateUpgrade(request);
+    if (this.hub.ofUser(principal.userId).size >= this.config.connectionsPerUser) {
+      throw new ChatError('rate_limited', 'The user has too many open connections.', { retryAfterMs: TOO_MANY_RETRY_MS });
+    }
+    return principal;
+  }
+
+  #checkOrigin({ headers }: IncomingMessage): void {
+    const { origin, host } = headers;
+    // No browser leaves it out.
+    if (origin === undefined) return;
+    const { allowedOrigins } = this.config;
+    const isAllowed = allowedOrigins.length > 0 ? allowedOrigins.includes(origin) : isOwnHost(origin, host);
+    if (!isAllowed) throw new ChatError('forbidden', 'This Origin is not allowed.');
+  }
+}
+
+function isOwnHost(origin: string, host: string | undefined): boolean {
+  if (host === undefined || !URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false;
+  return new URL(origin).hostname === new URL(`http://${host}`).hostname && new URL(origin).hostname !== '';
+}

@@ -1,0 +1,135 @@
+import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Principal } from '../auth/principal.js';
+import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
+import { LIMITS } from '../protocol/index.js';
+import type { Command } from './command.js';
+import { Session } from './session.js';
+import { Sessions } from './sessions.service.js';
+import { Upgrade } from './upgrade.js';
+
+type Handler = (command: Command) => Promise<unknown>;
+
+/** Nest binds its handlers to this once; which connection a command came from is in the command. */
+const EVERY_CLIENT = {};
+
+/**
+ * Nest's way to the sockets, on the HTTP server's own port. The stock adapter runs the frames of a client in any order, drops bad ones in
+ * silence, binds every handler anew for each client, and authenticates nobody; this one admits at the upgrade, keeps one table of handlers,
+ * and leaves order and answers to the `Session`.
+ */
+export class ChatAdapter extends WsAdapter {
+  readonly #handlers = new Map<string, Handler>();
+  readonly #upgrade: Upgrade;
+  readonly #sessions: Sessions;
+  readonly #http: Server;
+  #sockets: WebSocketServer | undefined;
+
+  constructor(app: INestApplicationContext & { getHttpServer(): Server }) {
+    super(app);
+    this.#http = app.getHttpServer();
+    this.#upgrade = app.get(Upgrade, { strict: false });
+    this.#sessions = app.get(Sessions, { strict: false });
+  }
+
+  override create(): WebSocketServer {
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: LIMITS.frameBytes,
+      handleProtocols: (offered) => (offered.has('parley.v1') ? 'parley.v1' : false),
+    });
+    this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => void this.#onUpgrade(request, socket, head));
+    return this.#sockets;
+  }
+
+  override bindClientConnect(_server: unknown, callback: (client: object) => void): void {
+    callback(EVERY_CLIENT);
+  }
+
+  override bindClientDisconnect(): void {
+    // EVERY_CLIENT never leaves.
+  }
+
+  override bindMessageHandlers(_client: unknown, handlers: WsMessageHandler[]): void {
+    for (const { message, callback } of handlers) this.#handlers.set(message as string, callback as Handler);
+    this.#sessions.dispatch = (command) => this.#dispatch(command);
+  }
+
+  override async close(): Promise<void> {
+    await Promise.resolve(this.#sockets?.close());
+  }
+
+  async #dispatch(command: Command): Promise<void> {
+    try {
+      // A failure has been answered by the gateway's filter: then this is undefined, and comes too late to count.
+      command.ack((await this.#handlers.get(command.event)!(command)) ?? {});
+    } catch (error) {
+      command.fail(error);
+    }
+  }
+
+  async #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    // Before anything is awaited: a reset without a listener would end the process.
+    socket.on('error', () => socket.destroy());
+    try {
+      const principal = await this.#upgrade.admit(request);
+      if (socket.destroyed) return;
+      this.#sockets!.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, principal));
+    } catch (error) {
+      refuse(socket, error);
+    }
+  }
+
+  #open(ws: WebSocket, socket: Socket, principal: Principal): void {
+    socket.setNoDelay(true);
+    const session = this.#sessions.open(ws, socket, principal);
+    ws[SESSION] = session;
+    ws.on('message', onMessage);
+    ws.on('ping', onPing);
+    ws.on('pong', onPong);
+    ws.on('error', ignoreError);
+    ws.on('close', () => this.#sessions.closed(session));
+  }
+}
+
+const SESSION = Symbol('session');
+
+declare module 'ws' {
+  interface WebSocket {
+    [SESSION]: Session;
+  }
+}
+
+// Shared by all sockets: a closure for each would cost memory a connection.
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  this[SESSION].receive(data as Buffer, isBinary);
+}
+
+function onPing(this: WebSocket): void {
+  this[SESSION].receivePing();
+}
+
+function onPong(this: WebSocket): void {
+  this[SESSION].pingsUnanswered = 0;
+}
+
+// ws closes with the right code (1002, 1007, 1009) by itself; `close` follows.
+function ignoreError(): void {}
+
+function refuse(socket: Socket, error: unknown): void {
+  const { status, headers, body } = httpErrorAnswer(toChatError(error), randomUUID());
+  const json = JSON.stringify(body);
+  const lines = Object.entries({
+    ...headers,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(json)),
+    Connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${json}`);
+}
