@@ -7,6 +7,7 @@ export class Initial1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`DROP FUNCTION append_messages_v1, append_joins_v1, room_events_after_v1`);
     await runner.query(
       `DROP TABLE changes, room_bans, room_events, messages, memberships, rooms, tickets, refresh_tokens, auth_sessions, accounts, users`,
     );
