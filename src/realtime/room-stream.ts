@@ -97,6 +97,7 @@ export class RoomStream {
     }
     subscription.cursor = headSeq;
     this.#deliverEach(subscription, this.#held);
+    if (this.#subscriptions.has(subscription)) this.#rewindTo(subscription.cursor);
     this.#opened();
   }
 
@@ -177,6 +178,19 @@ export class RoomStream {
     this.learnHead(headSeq);
   }
 
+  // The stream began with the read of another, who saw a later head: what lies between is read from the log. The others have it
+  // already, and skip it.
+  #rewindTo(cursor: number): void {
+    const nextDue = this.#batch[0]?.seq ?? this.#position! + 1;
+    if (cursor + 1 >= nextDue) return;
+    this.#silentEnds.push(...[...this.#held, ...this.#batch].filter((entry) => isSilent(entry) && entry.seq >= cursor));
+    this.#batch = [];
+    const head = this.#position!;
+    this.#position = cursor;
+    this.#advance();
+    this.learnHead(head);
+  }
+
   #place(event: Entry): void {
     if (this.#position !== null && event.seq <= this.#position) return;
     this.#ahead.set(event.seq, event);
@@ -185,16 +199,22 @@ export class RoomStream {
 
   #advance(): void {
     if (this.#position === null) return;
+    this.#pushSilentEnds();
     let next = this.#ahead.get(this.#position + 1);
     while (next) {
       this.#ahead.delete(next.seq);
       this.#position = next.seq;
       this.#push(next);
+      this.#pushSilentEnds();
       next = this.#ahead.get(next.seq + 1);
     }
-    const due = this.#silentEnds.filter(({ seq }) => seq <= this.#position!);
-    if (due.length === 0) return;
-    this.#silentEnds = this.#silentEnds.filter(({ seq }) => seq > this.#position!);
+  }
+
+  #pushSilentEnds(): void {
+    if (this.#silentEnds.length === 0) return;
+    const isDue = ({ seq }: Entry) => seq <= this.#position!;
+    const due = this.#silentEnds.filter(isDue);
+    this.#silentEnds = this.#silentEnds.filter((entry) => !isDue(entry));
     for (const entry of due) this.#push(entry);
   }
 
@@ -205,11 +225,13 @@ export class RoomStream {
 
   #deliverEach(subscription: Subscription, entries: readonly Entry[]): void {
     const { follower } = subscription;
-    for (const { seq, user, ends, frame } of entries) {
-      const isSilent = frame.length === 0;
-      if (isSilent ? seq < subscription.cursor! : seq <= subscription.cursor!) continue;
+    for (const entry of entries) {
+      const { seq, user, ends, frame } = entry;
+      const next = isSilent(entry) ? subscription.cursor! : subscription.cursor! + 1;
+      if (seq < next) continue;
+      if (seq > next) return;
       subscription.cursor = seq;
-      if (!isSilent) follower.write(frame);
+      if (frame.length > 0) follower.write(frame);
       if (ends && (user === null || user === follower.userId)) return this.#end(subscription, ends);
     }
   }
@@ -230,6 +252,10 @@ export class RoomStream {
     this.#held = [];
     this.#heldBytes = 0;
   }
+}
+
+function isSilent({ frame }: Entry): boolean {
+  return frame.length === 0;
 }
 
 /** Whose access ends in the batch; null in it stands for everybody. Null: nobody's, as nearly always. */

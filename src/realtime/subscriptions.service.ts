@@ -3,7 +3,7 @@ import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { toChatError } from '../errors/http-error.js';
 import { type FollowSnapshot, RoomReplay } from '../log/room-replay.js';
 import { LIMITS, type Since } from '../protocol/index.js';
-import { assertAllowed } from '../rooms/room-access.js';
+import { refusal } from '../rooms/room-access.js';
 import type { Command } from './command.js';
 import type { Subscription } from './room-stream.js';
 import { RoomStreams } from './room-streams.js';
@@ -101,7 +101,8 @@ export class SubscriptionsService {
     const snapshot = await this.replay.follow({ room, user, since });
     if (!snapshot) throw roomNotFound();
     const { role, banned } = snapshot;
-    assertAllowed('room.subscribe', { room: snapshot.room, role, banned });
+    const refused = refusal('room.subscribe', { room: snapshot.room, role, banned });
+    if (refused) throw refused;
     return snapshot;
   }
 
