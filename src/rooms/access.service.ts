@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { Batcher } from '../database/batcher.js';
+import { Sql, type Statement } from '../database/sql.js';
+import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import type { Role, RoomType } from '../protocol/index.js';
+import { assertAllowed, type RoomAction } from './room-access.js';
+
+/** A room to which access was granted, as it stood at that moment. */
+export interface AccessedRoom {
+  id: string;
+  type: RoomType;
+  epoch: string;
+  firstSeq: number;
+  headSeq: number;
+  memberCount: number;
+  archived: boolean;
+}
+
+export interface Access {
+  room: AccessedRoom;
+  /** Null: a non-member who reads a public room. */
+  role: Role | null;
+  /** The user's read mark; 0 for a non-member. */
+  readSeq: number;
+}
+
+interface Question {
+  room: string;
+  user: string;
+}
+
+interface Standing extends Access {
+  banned: boolean;
+}
+
+const STANDINGS: Statement = {
+  name: 'room_standings',
+  text: `SELECT q.ord, r.id, r.type, r.epoch, r.first_seq, r.last_seq, r.member_count, r.archived_at IS NOT NULL AS archived,
+      m.role, m.read_seq, b.user_id IS NOT NULL AS banned
+    FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS q (room_id, user_id, ord)
+    JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id AND x.deleted_at IS NULL LIMIT 1) r ON true
+    LEFT JOIN LATERAL (SELECT x.role, x.read_seq FROM memberships x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) m ON true
+    LEFT JOIN LATERAL (SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) b ON true`,
+};
+
+interface StandingRow {
+  ord: string;
+  id: string;
+  type: RoomType;
+  epoch: string;
+  first_seq: string;
+  last_seq: string;
+  member_count: number;
+  archived: boolean;
+  role: Role | null;
+  read_seq: string | null;
+  banned: boolean;
+}
+
+/** Asks the database who a user is in a room, in batches, and `room-access` whether that will do. */
+@Injectable()
+export class RoomAccess {
+  readonly #standings = new Batcher<Question, Standing | null>((questions) => this.#read(questions), {
+    maxItems: 500,
+    maxWaiting: 50_000,
+    overflow: () => new ChatError('unavailable', 'Too much is waiting to be read.', { retryAfterMs: 1000 }),
+  });
+
+  constructor(private readonly sql: Sql) {}
+
+  /**
+   * What it answers was read after the call, and may have changed since: an act that must not race with a kick is judged again under
+   * the room's lock.
+   * @throws {ChatError} not_found, in the same words for no such room and for another's; forbidden; conflict when the room is archived
+   */
+  async require(user: string, room: string, action: RoomAction): Promise<Access> {
+    const standing = await this.#standings.add({ room, user });
+    if (!standing) throw roomNotFound();
+    const { banned, ...access } = standing;
+    assertAllowed(action, { room: access.room, role: access.role, banned });
+    return access;
+  }
+
+  async #read(questions: Question[]): Promise<(Standing | null)[]> {
+    const rows = await this.sql.query<StandingRow>(STANDINGS, [questions.map(({ room }) => room), questions.map(({ user }) => user)]);
+    const standings = questions.map((): Standing | null => null);
+    for (const row of rows) standings[Number(row.ord) - 1] = standingOf(row);
+    return standings;
+  }
+}
+
+function standingOf(row: StandingRow): Standing {
+  const { id, type, epoch, member_count: memberCount, archived, role, banned } = row;
+  const room = { id, type, epoch, firstSeq: Number(row.first_seq), headSeq: Number(row.last_seq), memberCount, archived };
+  return { room, role, readSeq: Number(row.read_seq ?? 0), banned };
+}

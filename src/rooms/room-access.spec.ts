@@ -1,0 +1,151 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Role, RoomType } from '../protocol/index.js';
+import {
+  assertAllowed,
+  decide,
+  type AccessFacts,
+  ROOM_RULES,
+  type RoomAction,
+  rolesFor,
+  type TargetFacts,
+  type Verdict,
+} from './room-access.js';
+
+/**
+ * The whole table, written down a second time. Columns: owner, moderator and member of a public or private room; a member of a direct
+ * room; a non-member and a banned user of a public room. Then what an archived room makes of an act that is allowed.
+ */
+const Y = 'allow';
+const F = 'forbidden';
+const C = 'conflict';
+const TABLE: Record<RoomAction, [Verdict, Verdict, Verdict, Verdict, Verdict, Verdict, Verdict]> = {
+  //                     owner mod member direct guest banned archived
+  'room.read': [Y, Y, Y, Y, Y, F, Y],
+  'room.subscribe': [Y, Y, Y, Y, Y, F, Y],
+  'room.join': [Y, Y, Y, Y, Y, F, C],
+  'room.leave': [Y, Y, Y, F, Y, F, C],
+  'room.update': [Y, Y, F, Y, F, F, C],
+  'room.archive': [Y, F, F, F, F, F, C],
+  'room.unarchive': [Y, F, F, F, F, F, Y],
+  'room.delete': [Y, F, F, F, F, F, Y],
+  'member.set': [Y, Y, F, F, F, F, C],
+  'member.remove': [Y, Y, F, F, F, F, C],
+  'ban.list': [Y, Y, F, F, F, F, Y],
+  'ban.set': [Y, Y, F, F, F, F, C],
+  'ban.lift': [Y, Y, F, F, F, F, C],
+  'message.send': [Y, Y, Y, Y, F, F, C],
+  'message.edit': [Y, Y, Y, Y, F, F, C],
+  'message.delete': [Y, Y, Y, Y, F, F, C],
+  'message.delete.any': [Y, Y, F, F, F, F, C],
+  'read.set': [Y, Y, Y, Y, F, F, Y],
+  typing: [Y, Y, Y, Y, F, F, C],
+  'presence.watch': [Y, Y, Y, Y, F, F, Y],
+};
+
+const ACTIONS = Object.keys(ROOM_RULES) as RoomAction[];
+const TYPES: RoomType[] = ['public', 'private', 'direct'];
+const ROLES: (Role | null)[] = ['owner', 'moderator', 'member', null];
+
+/** An act that has nothing to do is allowed in an archived room as well. */
+const isNothing = (action: RoomAction, role: Role | null) => action === (role === null ? 'room.leave' : 'room.join');
+
+function expected(action: RoomAction, { room, role, banned }: AccessFacts): Verdict {
+  const [owner, moderator, member, direct, guest, bannedGuest, archived] = TABLE[action];
+  if (role === null && room.type !== 'public') return 'not_found';
+  let open: Verdict;
+  if (role === null) open = banned ? bannedGuest : guest;
+  else if (room.type === 'direct') open = direct;
+  else open = { owner, moderator, member }[role];
+  return open === 'allow' && room.archived && !isNothing(action, role) ? archived : open;
+}
+
+describe('decide', () => {
+  it('is in the table for every action', () => {
+    expect(Object.keys(TABLE).sort()).toEqual([...ACTIONS].sort());
+  });
+
+  it.each(ACTIONS)('%s: every type, role, ban and state', (action) => {
+    for (const type of TYPES) {
+      for (const role of type === 'direct' ? (['member', null] as const) : ROLES) {
+        for (const banned of role === null ? [false, true] : [false]) {
+          for (const archived of [false, true]) {
+            const facts = { room: { type, archived }, role, banned };
+            expect([facts, decide(action, facts)]).toEqual([facts, expected(action, facts)]);
+          }
+        }
+      }
+    }
+  });
+
+  it('names the roles of each act', () => {
+    for (const action of ACTIONS) {
+      const column = { owner: 0, moderator: 1, member: 2 } as const;
+      const allowed = (Object.keys(column) as Role[]).filter((role) => TABLE[action][column[role]] === 'allow');
+      expect([action, [...rolesFor(action)].sort()]).toEqual([action, allowed.sort()]);
+    }
+  });
+});
+
+describe('whom an act is about', () => {
+  const room = { type: 'public' as const, archived: false };
+  const judge = (action: RoomAction, role: Role, target: TargetFacts) => decide(action, { room, role, banned: false, target });
+  const nobody: TargetFacts = { role: null, self: false };
+
+  it.each(['member.remove', 'ban.set'] as const)('%s: moderators act on members only, owners on all', (action) => {
+    for (const role of ['owner', 'moderator', 'member'] as const) {
+      expect(judge(action, 'owner', { role, self: false })).toBe('allow');
+      expect(judge(action, 'moderator', { role, self: false })).toBe(role === 'member' ? 'allow' : 'forbidden');
+      expect(judge(action, 'member', { role, self: false })).toBe('forbidden');
+    }
+    expect(judge(action, 'moderator', nobody)).toBe('allow');
+  });
+
+  it('member.set: only owners give and take roles', () => {
+    for (const role of [...ROLES]) {
+      for (const newRole of ['owner', 'moderator', 'member'] as const) {
+        expect(judge('member.set', 'owner', { role, newRole, self: false })).toBe('allow');
+        const ordinary = (role === null || role === 'member') && newRole === 'member';
+        expect(judge('member.set', 'moderator', { role, newRole, self: false })).toBe(ordinary ? 'allow' : 'forbidden');
+        expect(judge('member.set', 'member', { role, newRole, self: false })).toBe('forbidden');
+      }
+    }
+    expect(judge('member.set', 'moderator', { role: 'moderator', newRole: 'owner', self: true })).toBe('forbidden');
+  });
+
+  it('a moderator leaves like anybody else', () => {
+    expect(judge('room.leave', 'moderator', { role: 'moderator', self: true })).toBe('allow');
+  });
+
+  it('the last owner stays', () => {
+    const last: TargetFacts = { role: 'owner', self: true, lastOwner: true };
+    expect(judge('room.leave', 'owner', last)).toBe('conflict');
+    expect(judge('member.remove', 'owner', last)).toBe('conflict');
+    expect(judge('member.set', 'owner', { ...last, newRole: 'member' })).toBe('conflict');
+  });
+
+  it('nobody bans himself, and nobody adds who is banned', () => {
+    expect(judge('ban.set', 'owner', { role: 'owner', self: true })).toBe('forbidden');
+    expect(judge('member.set', 'owner', { ...nobody, newRole: 'member', banned: true })).toBe('forbidden');
+    expect(judge('ban.set', 'owner', { ...nobody, banned: true })).toBe('allow');
+  });
+
+  it('tells a stranger nothing of whom an act is about', () => {
+    const facts = { room: { type: 'private' as const, archived: true }, role: null, banned: true };
+    expect(decide('member.remove', { ...facts, target: { role: 'owner', self: false, lastOwner: true } })).toBe('not_found');
+  });
+});
+
+describe('assertAllowed', () => {
+  it('throws what decide says, in words', () => {
+    const facts: AccessFacts = { room: { type: 'public', archived: true }, role: 'member', banned: false };
+    expect(() => assertAllowed('room.read', facts)).not.toThrow();
+    expect(() => assertAllowed('message.send', facts)).toThrow(
+      expect.objectContaining({ code: 'conflict', message: 'The room is archived.' }),
+    );
+    expect(() => assertAllowed('message.send', { ...facts, role: null })).toThrow(expect.objectContaining({ code: 'forbidden' }));
+    const stranger: AccessFacts = { ...facts, room: { type: 'private', archived: false }, role: null };
+    expect(() => assertAllowed('room.read', stranger)).toThrow(
+      expect.objectContaining({ code: 'not_found', message: 'There is no such room.' }),
+    );
+  });
+});

@@ -1,0 +1,138 @@
+import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import type { Role, RoomType } from '../protocol/index.js';
+
+/** Who may do what in a room. Pure: the facts come from the caller, read at one moment or under the room's lock. */
+
+export type Verdict = 'allow' | 'not_found' | 'forbidden' | 'conflict';
+
+/** The member, or user to be one, whom an act is about. */
+export interface TargetFacts {
+  /** His role before; null when he is no member. */
+  role: Role | null;
+  /** The caller himself. */
+  self: boolean;
+  /** With `member.set`: the role that he is to have. */
+  newRole?: Role;
+  banned?: boolean;
+  /** He is the only owner, and the act would leave the room without one. */
+  lastOwner?: boolean;
+}
+
+export interface AccessFacts {
+  room: { type: RoomType; archived: boolean };
+  /** The caller's role; null when he is no member. */
+  role: Role | null;
+  /** Whether the caller is banned from the room. */
+  banned: boolean;
+  target?: TargetFacts;
+}
+
+interface Rule {
+  roles: readonly Role[];
+  /** Whether a non-member of a public room may, too. */
+  guests?: true;
+  /** Not in a direct room. */
+  notDirect?: true;
+  /** In a direct room, where all are equal, every member may. */
+  directAll?: true;
+  /** In an archived room as well. */
+  archived?: true;
+}
+
+const OWNER: readonly Role[] = ['owner'];
+const STAFF: readonly Role[] = ['owner', 'moderator'];
+const MEMBERS: readonly Role[] = ['owner', 'moderator', 'member'];
+
+export const ROOM_RULES = {
+  /** The room, its members, history and events. */
+  'room.read': { roles: MEMBERS, guests: true, archived: true },
+  'room.subscribe': { roles: MEMBERS, guests: true, archived: true },
+  'room.join': { roles: MEMBERS, guests: true, notDirect: true },
+  'room.leave': { roles: MEMBERS, notDirect: true },
+  'room.update': { roles: STAFF, directAll: true },
+  'room.archive': { roles: OWNER, notDirect: true },
+  'room.unarchive': { roles: OWNER, notDirect: true, archived: true },
+  'room.delete': { roles: OWNER, notDirect: true, archived: true },
+  /** Adds a member, or gives one another role. */
+  'member.set': { roles: STAFF, notDirect: true },
+  'member.remove': { roles: STAFF, notDirect: true },
+  'ban.list': { roles: STAFF, notDirect: true, archived: true },
+  'ban.set': { roles: STAFF, notDirect: true },
+  'ban.lift': { roles: STAFF, notDirect: true },
+  'message.send': { roles: MEMBERS },
+  /** One's own. */
+  'message.edit': { roles: MEMBERS },
+  'message.delete': { roles: MEMBERS },
+  /** Another's. */
+  'message.delete.any': { roles: STAFF },
+  'read.set': { roles: MEMBERS, archived: true },
+  typing: { roles: MEMBERS },
+  'presence.watch': { roles: MEMBERS, archived: true },
+} as const satisfies Record<string, Rule>;
+
+export type RoomAction = keyof typeof ROOM_RULES;
+
+/** The roles that an act asks for in a public or private room. */
+export function rolesFor(action: RoomAction): readonly Role[] {
+  return ROOM_RULES[action].roles;
+}
+
+/**
+ * Whether the act is allowed. In this order: a stranger to a private or direct room hears that there is none; then the caller's own
+ * standing decides, then whom the act is about, then the state of the room.
+ */
+export function decide(action: RoomAction, facts: AccessFacts): Verdict {
+  const reason = judge(action, facts);
+  return reason === null ? 'allow' : REASONS[reason].verdict;
+}
+
+/** @throws {ChatError} in words for the caller, when `decide` does not allow the act */
+export function assertAllowed(action: RoomAction, facts: AccessFacts): void {
+  const reason = judge(action, facts);
+  if (reason === null) return;
+  const { verdict, words } = REASONS[reason];
+  throw verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words);
+}
+
+const REASONS = {
+  stranger: { verdict: 'not_found', words: '' },
+  banned: { verdict: 'forbidden', words: 'You are banned from this room.' },
+  guest: { verdict: 'forbidden', words: 'Only members of the room may do this.' },
+  direct: { verdict: 'forbidden', words: 'A direct room does not allow this: its members are fixed, and all are equal.' },
+  role: { verdict: 'forbidden', words: 'Your role in the room does not allow this.' },
+  rank: { verdict: 'forbidden', words: 'Moderators act on members only; owners, moderators and their roles are for owners.' },
+  selfBan: { verdict: 'forbidden', words: 'You cannot ban yourself.' },
+  targetBanned: { verdict: 'forbidden', words: 'The user is banned from this room.' },
+  archived: { verdict: 'conflict', words: 'The room is archived.' },
+  lastOwner: { verdict: 'conflict', words: 'The room needs an owner: make another member one first.' },
+} as const satisfies Record<string, { verdict: Exclude<Verdict, 'allow'>; words: string }>;
+
+type Reason = keyof typeof REASONS;
+
+function judge(action: RoomAction, facts: AccessFacts): Reason | null {
+  const { room, role } = facts;
+  if (role === null && room.type !== 'public') return 'stranger';
+  if (role === null && facts.banned) return 'banned';
+  // There is nothing to do, so nothing can be in the way.
+  if (role === null ? action === 'room.leave' : action === 'room.join') return null;
+  const rule: Rule = ROOM_RULES[action];
+  return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? (room.archived && !rule.archived ? 'archived' : null);
+}
+
+function judgeCaller(rule: Rule, { room, role }: AccessFacts): Reason | null {
+  if (role === null) return rule.guests ? null : 'guest';
+  if (room.type !== 'direct') return rule.roles.includes(role) ? null : 'role';
+  if (rule.notDirect) return 'direct';
+  return rule.directAll || rule.roles.includes(role) ? null : 'role';
+}
+
+function judgeTarget(action: RoomAction, { role, target }: AccessFacts): Reason | null {
+  if (!target) return null;
+  if (target.self && action === 'ban.set') return 'selfBan';
+  if (role === 'moderator' && action !== 'room.leave') {
+    const touched: (Role | null | undefined)[] = [target.role, target.newRole];
+    if (touched.includes('owner') || touched.includes('moderator')) return 'rank';
+  }
+  if (target.banned && action === 'member.set') return 'targetBanned';
+  return target.lastOwner ? 'lastOwner' : null;
+}
