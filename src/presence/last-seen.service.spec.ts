@@ -82,7 +82,7 @@ describe('last seen', () => {
     lastSeen.note('ada', EARLY);
     await jest.advanceTimersByTimeAsync(2_500);
     expect(parts).toHaveLength(3);
-    await lastSeen.onModuleDestroy();
+    await lastSeen.beforeApplicationShutdown();
     await jest.advanceTimersByTimeAsync(5_000);
     expect(parts).toHaveLength(4);
     isDown = false;

@@ -1,4 +1,4 @@
-import { type BeforeApplicationShutdown, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { UserDirectory } from '../auth/user-directory.js';
 
 const PART_SIZE = 2_000;
@@ -10,7 +10,7 @@ const RETRY_MS = 1_000;
  * takes it: times gather while others are being stored. While the database is down the last 100,000 are kept, and tried again each second.
  */
 @Injectable()
-export class LastSeen implements OnModuleDestroy, BeforeApplicationShutdown {
+export class LastSeen implements BeforeApplicationShutdown {
   readonly #logger = new Logger(LastSeen.name);
   readonly #pending = new Map<string, Date>();
   #storing: Promise<void> | undefined;
@@ -43,13 +43,9 @@ export class LastSeen implements OnModuleDestroy, BeforeApplicationShutdown {
     return this.#storing;
   }
 
-  // The last sockets may be closed by a later step of the shutdown than this one: then the second flush has their users.
-  async onModuleDestroy(): Promise<void> {
-    this.#closing = true;
-    await this.flush();
-  }
-
+  // By now the module that owns the sockets, which is asked before this one, has closed them.
   async beforeApplicationShutdown(): Promise<void> {
+    this.#closing = true;
     await this.flush();
   }
 

@@ -10,6 +10,7 @@ import { TypingService } from './typing.service.js';
 import { WatchedUsers } from './watched-users.js';
 import { Watches } from './watches.js';
 
+/** Serves connections to the last: what it runs is ended in the shutdown's last step, after the sockets were closed. */
 @Module({
   imports: [AuthModule, RoomsModule],
   providers: [

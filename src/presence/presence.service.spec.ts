@@ -78,11 +78,11 @@ describe('presence', () => {
   });
 
   afterEach(async () => {
-    typing.onModuleDestroy();
-    watches.onModuleDestroy();
-    users.onModuleDestroy();
-    presence.onModuleDestroy();
-    await lastSeen.onModuleDestroy();
+    typing.onApplicationShutdown();
+    watches.onApplicationShutdown();
+    users.onApplicationShutdown();
+    presence.onApplicationShutdown();
+    await lastSeen.beforeApplicationShutdown();
     expect(users.size).toBe(0);
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
@@ -359,7 +359,7 @@ describe('presence', () => {
     it('is flushed at the end', async () => {
       presence.connected('bob', 'b1', 'online');
       presence.disconnected('bob', 'b1');
-      await lastSeen.onModuleDestroy();
+      await lastSeen.beforeApplicationShutdown();
       presence.connected('cid', 'c1', 'online');
       presence.disconnected('cid', 'c1');
       await lastSeen.beforeApplicationShutdown();
@@ -415,5 +415,5 @@ function fakeAccess(db: FakeDatabase): RoomAccess {
       if (!db.members.get(room)?.has(user)) throw roomNotFound();
       return { room: { memberCount: db.members.get(room)!.size }, role: 'member' };
     },
-  };
+  } as unknown as RoomAccess;
 }

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { UserDirectory } from '../auth/user-directory.js';
 import { RoomBus } from '../bus/room-bus.js';
@@ -29,7 +29,7 @@ const CHOICE_MS = 60_000;
  * which is applied before a first connection is announced. When a user was last seen is stored at the end of his visible presence.
  */
 @Injectable()
-export class PresenceService implements OnModuleDestroy {
+export class PresenceService implements OnApplicationShutdown {
   readonly #logger = new Logger(PresenceService.name);
   /** A handshake may have read the status that was chosen before one of these. */
   readonly #choices = new LRUCache<string, ChosenStatus>({ max: 10_000, ttl: CHOICE_MS });
@@ -55,7 +55,7 @@ export class PresenceService implements OnModuleDestroy {
     });
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
   }
 

@@ -41,7 +41,7 @@ describe('typing', () => {
   });
 
   afterEach(() => {
-    typing.onModuleDestroy();
+    typing.onApplicationShutdown();
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
   });

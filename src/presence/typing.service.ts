@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote } from '../bus/room-bus.js';
 import { ephemeralFrame, LIMITS, TIMES } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
@@ -29,7 +29,7 @@ const REPEAT_MS = 3_000;
  * by his hiding, or when the last connection that he typed on closes.
  */
 @Injectable()
-export class TypingService implements OnModuleDestroy {
+export class TypingService implements OnApplicationShutdown {
   /** By room, then by user. */
   readonly #rooms = new Map<string, Map<string, Typist>>();
   readonly #byConnection = new Map<string, Set<Typist>>();
@@ -43,7 +43,7 @@ export class TypingService implements OnModuleDestroy {
     this.#stopListening = bus.listen({ onNote: (note) => this.#onNote(note), onAct: (act) => this.#onAct(act) });
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
     for (const typists of this.#rooms.values()) for (const { lapse } of typists.values()) clearTimeout(lapse);
     this.#rooms.clear();
@@ -78,8 +78,10 @@ export class TypingService implements OnModuleDestroy {
   /** @throws {ChatError} as start */
   async stop(user: string, room: string, connection: string): Promise<void> {
     const typist = this.#rooms.get(room)?.get(user);
+    // Who has been announced was let in, and an end of access would have ended it.
+    const isKnownMember = typist !== undefined && typist.announcedAt !== null;
     if (typist) this.#leave(typist, connection);
-    else await this.access.require(user, room, 'typing');
+    if (!isKnownMember) await this.access.require(user, room, 'typing');
   }
 
   /** The connection has closed. */
@@ -122,7 +124,7 @@ export class TypingService implements OnModuleDestroy {
 
   #add(user: string, room: string): Typist {
     let typists = this.#rooms.get(room);
-    if (!typists) this.#rooms.set(room, (typists = new Map()));
+    if (!typists) this.#rooms.set(room, (typists = new Map<string, Typist>()));
     const typist: Typist = { user, room, connections: new Set(), lapse: undefined, announcedAt: null, ended: false };
     typists.set(user, typist);
     return typist;

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { ephemeralFrame, type PresenceStatus, type PresenceView } from '../protocol/index.js';
 import { LastSeen } from './last-seen.service.js';
 import { PresenceStore, type VisibleChange } from './presence-store.js';
@@ -41,7 +41,7 @@ export const WINDOW_MS = 200;
  * state is then what was announced before. A snapshot announces the pending changes of its users first, so it cannot hide one.
  */
 @Injectable()
-export class WatchedUsers implements OnModuleDestroy {
+export class WatchedUsers implements OnApplicationShutdown {
   readonly #logger = new Logger(WatchedUsers.name);
   readonly #users = new Map<string, WatchedUser>();
   readonly #pending = new Set<string>();
@@ -55,7 +55,7 @@ export class WatchedUsers implements OnModuleDestroy {
     this.#stopListening = store.listen((change) => this.#change(change));
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
     clearTimeout(this.#window);
   }

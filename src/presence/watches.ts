@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote } from '../bus/room-bus.js';
 import { ChatError } from '../errors/chat-error.js';
 import { type MembersRead, RoomMembers } from './room-members.repository.js';
@@ -19,7 +19,7 @@ interface Followed {
  * by `leave`, by `forget`, or at the place in the room's log where its user's access ends. Nothing is kept of a room that nobody watches.
  */
 @Injectable()
-export class Watches implements OnModuleDestroy {
+export class Watches implements OnApplicationShutdown {
   readonly #logger = new Logger(Watches.name);
   readonly #rooms = new Map<string, Followed>();
   /** The rooms that each watcher has entered or watches. */
@@ -35,7 +35,7 @@ export class Watches implements OnModuleDestroy {
     this.#stopListening = bus.listen({ onNote: (note) => this.#onNote(note), onAct: (act) => this.#onAct(act) });
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
     for (const { room } of this.#rooms.values()) this.#drop(room);
   }
