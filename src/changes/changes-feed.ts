@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Sql, type Statement } from '../database/sql.js';
 
 const POLL_MS = 1_000;
@@ -28,7 +28,7 @@ export type HeadsListener = (heads: ReadonlyMap<string, number>) => void;
  * longer, because the database could not be read, is told everything then.
  */
 @Injectable()
-export class ChangesFeed implements OnApplicationBootstrap, OnModuleDestroy {
+export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger(ChangesFeed.name);
   readonly #listeners = new Set<HeadsListener>();
   #next: string | null = null;
@@ -44,7 +44,7 @@ export class ChangesFeed implements OnApplicationBootstrap, OnModuleDestroy {
     this.#schedule();
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }

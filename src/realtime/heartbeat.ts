@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { ephemeralFrame, TIMES } from '../protocol/index.js';
 import { Hub } from './hub.js';
 import type { Session } from './session.js';
@@ -8,7 +8,7 @@ const MAX_UNANSWERED = 2;
 
 /** Walks all sockets each second: pings them, drops the dead, warns of tokens that expire and closes on those that have. No timer a socket. */
 @Injectable()
-export class Heartbeat implements OnApplicationBootstrap, OnModuleDestroy {
+export class Heartbeat implements OnApplicationBootstrap, OnApplicationShutdown {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly hub: Hub) {}
@@ -17,7 +17,7 @@ export class Heartbeat implements OnApplicationBootstrap, OnModuleDestroy {
     this.#timer = setInterval(() => this.sweep(Date.now()), SWEEP_MS).unref();
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     clearInterval(this.#timer);
   }
 

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote, type Signal } from '../bus/room-bus.js';
 import { type ClosedReason, ephemeralFrame, type Role } from '../protocol/index.js';
 import { RoomStreams } from './room-streams.js';
@@ -7,7 +7,7 @@ import { TurnEnd } from './turn-end.js';
 
 /** The sockets of this instance, by user, and what reaches them without being asked for, but for the rooms' logs. */
 @Injectable()
-export class Hub implements OnModuleDestroy {
+export class Hub implements OnApplicationShutdown {
   readonly #users = new Map<string, Set<Session>>();
   readonly #stopListening: () => void;
   #size = 0;
@@ -24,7 +24,7 @@ export class Hub implements OnModuleDestroy {
     });
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
   }
 

@@ -7,7 +7,7 @@ export class RoomOrder {
 
   /**
    * Runs `task` in its turn. Tasks that need not wait are started before this returns.
-   * @param together the task may run beside others of its room that say so too
+   * @param together the task, of one room, may run beside others of its room that say so too
    * @param task must not reject
    */
   run(rooms: readonly string[], together: boolean, task: () => Promise<void>): void {

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, type LogEvent, RoomBus } from '../bus/room-bus.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { type ReplayedEvent, RoomReplay } from '../log/room-replay.js';
@@ -12,7 +12,7 @@ const RETRY_MS = 250;
 
 /** The rooms that sockets of this instance follow. Feeds their streams from the bus, and from the log what the bus did not bring. */
 @Injectable()
-export class RoomStreams implements StreamHost, OnModuleDestroy {
+export class RoomStreams implements StreamHost, OnApplicationShutdown {
   readonly #logger = new Logger(RoomStreams.name);
   readonly #streams = new Map<string, RoomStream>();
   readonly #filling = new Set<RoomStream>();
@@ -30,7 +30,7 @@ export class RoomStreams implements StreamHost, OnModuleDestroy {
     ];
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     for (const end of this.#endings) end();
     this.#streams.clear();
   }
