@@ -99,6 +99,6 @@ export interface ServerFacts {
 }
 
 function secretIn(dataDir: string): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  mkdirSync(dataDir, { recursive: true, mode: 0o711 });
   return keptSecret(join(dataDir, 'jwt-secret'));
 }

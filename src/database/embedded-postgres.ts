@@ -49,7 +49,8 @@ export class EmbeddedPostgres {
    */
   static async start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
     const dataDir = resolve(options.dataDir);
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    // PostgreSQL may run as another user, who must pass through; what lies in it has modes of its own.
+    await mkdir(dataDir, { recursive: true, mode: 0o711 });
     const unlock = lockDataFolder(join(dataDir, 'server.lock'));
     try {
       const binaries = await findPostgres(join(dataDir, 'postgres-programs'));

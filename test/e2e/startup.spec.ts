@@ -106,7 +106,7 @@ describe('the built server', () => {
       expect(readFileSync(path, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
       expect(server.output).not.toContain(readFileSync(path, 'utf8').trim());
     }
-    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o711);
     expect(readdirSync(join(folder, 'data')).sort()).toEqual([
       'jwt-secret',
       'postgres',

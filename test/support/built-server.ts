@@ -67,7 +67,7 @@ export class BuiltServer {
 
 function assertBuilt(): void {
   const { status } = spawnSync(process.execPath, [join(REPOSITORY, 'scripts/build.js'), '--check']);
-  if (status !== 0) throw new Error('dist/ is not what the sources say: run `npm run build` first');
+  if (status !== 0) throw new Error('dist/ is not what the sources say: run `node scripts/build.js` first');
 }
 
 /**

@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { redactUrl } from './logging.js';
+
+describe('redactUrl', () => {
+  it.each([
+    ['/ws?access_token=abc', '/ws?access_token=[redacted]'],
+    ['/ws?v=1&ticket=t-1&w=2', '/ws?v=1&ticket=[redacted]&w=2'],
+    ['/ws?Access_Token=abc#x', '/ws?Access_Token=[redacted]#x'],
+    ['/ws?ticket=a&ticket=b', '/ws?ticket=[redacted]&ticket=[redacted]'],
+    ['/ws?t%69cket=abc', '/ws?[redacted]'],
+    ['/v1/rooms?cursor=a%20b', '/v1/rooms?cursor=a%20b'],
+    ['/ticket=abc', '/ticket=abc'],
+    ['', ''],
+  ])('%s', (url, shown) => {
+    expect(redactUrl(url)).toBe(shown);
+  });
+
+  it('lets no token through that a server would read', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('access_token', 'ticket'), fc.array(fc.tuple(fc.string(), fc.string())), (name, others) => {
+        const query = new URLSearchParams([...others, [name, 'TELLNOBODY'], ...others]);
+        expect(redactUrl(`/ws?${query.toString()}`)).not.toContain('TELLNOBODY');
+      }),
+    );
+  });
+});
