@@ -3,7 +3,7 @@ import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { Role, RoomType } from '../protocol/index.js';
-import { assertAllowed, type RoomAction } from './room-access.js';
+import { refusal, type RoomAction } from './room-access.js';
 
 /** A room to which access was granted, as it stood at that moment. */
 export interface AccessedRoom {
@@ -77,7 +77,8 @@ export class RoomAccess {
     const standing = await this.#standings.add({ room, user });
     if (!standing) throw roomNotFound();
     const { banned, ...access } = standing;
-    assertAllowed(action, { room: access.room, role: access.role, banned });
+    const refused = refusal(action, { room: access.room, role: access.role, banned });
+    if (refused) throw refused;
     return access;
   }
 

@@ -86,12 +86,12 @@ export function decide(action: RoomAction, facts: AccessFacts): Verdict {
   return reason === null ? 'allow' : REASONS[reason].verdict;
 }
 
-/** @throws {ChatError} in words for the caller, when `decide` does not allow the act */
-export function assertAllowed(action: RoomAction, facts: AccessFacts): void {
+/** What the caller is told when `decide` does not allow the act; null when it does. */
+export function refusal(action: RoomAction, facts: AccessFacts): ChatError | null {
   const reason = judge(action, facts);
-  if (reason === null) return;
+  if (reason === null) return null;
   const { verdict, words } = REASONS[reason];
-  throw verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words);
+  return verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words);
 }
 
 const REASONS = {

@@ -2,12 +2,18 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { LogModule } from '../log/log.module.js';
 import { RoomAccess } from './access.service.js';
+import { MembersController } from './members.controller.js';
+import { MembersService } from './members.service.js';
 import { MembershipEntity } from './membership.entity.js';
 import { RoomBanEntity } from './room-ban.entity.js';
+import { RoomsController } from './rooms.controller.js';
+import { RoomsRepository } from './rooms.repository.js';
+import { RoomsService } from './rooms.service.js';
 
 @Module({
   imports: [LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity])],
-  providers: [RoomAccess],
-  exports: [RoomAccess, TypeOrmModule],
+  controllers: [RoomsController, MembersController],
+  providers: [RoomAccess, RoomsService, MembersService, RoomsRepository],
+  exports: [RoomAccess, RoomsService, TypeOrmModule],
 })
 export class RoomsModule {}

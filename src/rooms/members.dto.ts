@@ -1,0 +1,66 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsOptional } from 'class-validator';
+import { IsText } from '../errors/validators.js';
+import { LIMITS, type Role } from '../protocol/index.js';
+import type { MemberView } from './membership.entity.js';
+import { PageBody } from './page.dto.js';
+import type { BanView } from './room-ban.entity.js';
+import { ROLES } from './rooms.dto.js';
+
+const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
+const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
+
+export class MemberRoleDto {
+  @ApiProperty({ enum: ROLES, example: 'member' })
+  @IsIn(ROLES, { message: `must be one of ${ROLES.join(', ')}` })
+  role!: Role;
+}
+
+export class RemovalQueryDto {
+  @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left`.' })
+  @IsOptional()
+  @IsText(1, LIMITS.reasonChars)
+  reason?: string;
+}
+
+export class BanDto {
+  @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left` too, if the user was a member.' })
+  @IsOptional()
+  @IsText(1, LIMITS.reasonChars)
+  reason?: string;
+}
+
+export class MemberBody implements MemberView {
+  @ApiProperty({ description: 'Id of the user.', example: 'u8' })
+  user!: string;
+
+  @ApiProperty({ enum: ROLES, example: 'member' })
+  role!: Role;
+
+  @ApiProperty(TIME)
+  joinedAt!: string;
+}
+
+export class MemberPageBody extends PageBody {
+  @ApiProperty({ type: [MemberBody] })
+  items!: MemberView[];
+}
+
+export class BanBody implements BanView {
+  @ApiProperty({ description: 'Id of the user.', example: 'u9' })
+  user!: string;
+
+  @ApiProperty({ description: 'Id of the user who banned him.', example: 'u7' })
+  by!: string;
+
+  @ApiProperty({ ...REASON, type: String, nullable: true })
+  reason!: string | null;
+
+  @ApiProperty(TIME)
+  createdAt!: string;
+}
+
+export class BanPageBody extends PageBody {
+  @ApiProperty({ type: [BanBody] })
+  items!: BanView[];
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ChatError } from '../errors/chat-error.js';
+import { LIMITS, textProblem } from '../protocol/index.js';
+
+/** A page of a list that is read on by `nextCursor` until it is null. */
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/** What a list is sorted by: the key of the last item of a page. A cursor is such a key, so that it stays good while the list changes. */
+export const CURSOR_KEYS = {
+  room: z.tuple([z.guid()]),
+  timedRoom: z.tuple([z.int().min(0).max(253_402_300_799_999), z.guid()]),
+  user: z.tuple([z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null)]),
+} as const;
+
+type KeyKind = keyof typeof CURSOR_KEYS;
+export type CursorKey<K extends KeyKind> = z.infer<(typeof CURSOR_KEYS)[K]>;
+
+/**
+ * One list's cursors: opaque, and refused by every other list. `scope` names the list and all that selects its items. It is no secret
+ * and no right: who forges a cursor reads the same list from another place.
+ */
+export class PageCursor<K extends KeyKind> {
+  readonly #scope: string;
+
+  constructor(
+    private readonly kind: K,
+    ...scope: string[]
+  ) {
+    this.#scope = createHash('sha256').update(JSON.stringify(scope)).digest('base64url').slice(0, 12);
+  }
+
+  /** The key behind which the page begins; null for the first page. @throws {ChatError} validation_failed for what this list never gave */
+  read(cursor: string | undefined): CursorKey<K> | null {
+    if (cursor === undefined) return null;
+    const key = this.#decode(cursor);
+    if (key !== undefined) return key;
+    const details = [{ path: 'cursor', message: 'is not a cursor of this list' }];
+    throw new ChatError('validation_failed', 'The request is not valid.', { details });
+  }
+
+  /** The page out of `rows`, of which one more than `limit` were asked for. */
+  page<Row, T>(rows: Row[], limit: number, keyOf: (row: Row) => CursorKey<K>, view: (row: Row) => T): Page<T> {
+    const shown = rows.slice(0, limit);
+    const more = rows.length > limit && shown.length > 0;
+    return { items: shown.map(view), nextCursor: more ? this.#encode(keyOf(shown.at(-1)!)) : null };
+  }
+
+  #encode(key: CursorKey<K>): string {
+    return Buffer.from(JSON.stringify([this.#scope, ...key])).toString('base64url');
+  }
+
+  #decode(cursor: string): CursorKey<K> | undefined {
+    try {
+      const [scope, ...key] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+      return scope === this.#scope ? (CURSOR_KEYS[this.kind].parse(key) as CursorKey<K>) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
