@@ -41,8 +41,8 @@ module.exports = {
     {
       name: 'nobody-imports-realtime',
       severity: 'error',
-      comment: 'Services publish to the bus, the hub listens. Only the composition (app.module, main) names the sockets.',
-      from: { path: '^src/', pathNot: ['^src/realtime/', '^src/(app\\.module|main)\\.ts$'] },
+      comment: 'Services publish to the bus, the hub listens. Only the composition (app.module, application, main) names the sockets.',
+      from: { path: '^src/', pathNot: ['^src/realtime/', '^src/(app\\.module|application|main)\\.ts$'] },
       to: { path: '^src/realtime/' },
     },
     {
