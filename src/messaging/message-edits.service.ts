@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import { isDeepStrictEqual } from 'node:util';
+import type { Principal } from '../auth/principal.js';
+import { ChatError } from '../errors/chat-error.js';
+import { MessageEntity, messageView } from '../log/message.entity.js';
+import { type LogTransaction, RoomLog } from '../log/room-log.js';
+import type { Message, Meta } from '../protocol/index.js';
+import { MembershipEntity } from '../rooms/membership.entity.js';
+import { type AccessFacts, refusal, type RoomAction } from '../rooms/room-access.js';
+
+export interface MessageName {
+  room: string;
+  seq: number;
+}
+
+export interface MessageEdit extends MessageName {
+  text?: string | undefined;
+  meta?: Meta | undefined;
+  /** The version that the edit is made from. */
+  ifVersion?: number | undefined;
+}
+
+/** One text for every message that is not there; said only to who may read the room. */
+export function messageNotFound(): ChatError {
+  return new ChatError('not_found', 'There is no such message.');
+}
+
+/**
+ * Changes of messages, each under its room's lock: so who may is judged at the change's own place in the log, and no edit comes after the
+ * kick of its maker. A change that would change nothing makes no event, which makes a retry safe.
+ */
+@Injectable()
+export class MessageEdits {
+  constructor(private readonly log: RoomLog) {}
+
+  /**
+   * @returns the message as it stands then; its `lastSeq` is the seq of the event made, if one was
+   * @throws {ChatError} validation_failed, not_found, forbidden; conflict when the message is deleted or has another version than
+   * `ifVersion`, with the message as it stands
+   */
+  edit({ userId }: Principal, { room, seq, text, meta, ifVersion }: MessageEdit): Promise<Message> {
+    if (text === undefined && meta === undefined) {
+      const details = [{ path: '', message: 'text or meta must be given' }];
+      throw new ChatError('validation_failed', 'The edit changes nothing.', { details });
+    }
+    return this.log.transact(room, async (tx) => {
+      const facts = await factsUnderLock(tx, userId);
+      const blocked = refuseUnless(facts, 'message.edit');
+      const message = await messageUnderLock(tx, seq);
+      if (message.senderId !== userId) throw new ChatError('forbidden', 'Only its sender may edit a message.');
+      const current = messageView(message);
+      if (message.deletedAt) throw new ChatError('conflict', 'The message is deleted.', { current });
+      const sameText = text === undefined || text === message.text;
+      const sameMeta = meta === undefined || isDeepStrictEqual(asStored(meta), message.meta);
+      if (sameText && sameMeta) return current;
+      if (blocked) throw blocked;
+      if (ifVersion !== undefined && ifVersion !== message.version) {
+        throw new ChatError('conflict', 'The message has been edited since.', { current });
+      }
+      const edited = { text: text ?? message.text, meta: meta ?? message.meta, version: message.version + 1, editedAt: tx.at };
+      return change(tx, 'message.updated', message, edited);
+    });
+  }
+
+  /**
+   * Empties the message; its place in the log and its `clientId` stay taken.
+   * @returns what is left of it; its `lastSeq` is the seq of the event made, if one was
+   * @throws {ChatError} not_found, forbidden; conflict when the room is archived
+   */
+  delete({ userId }: Principal, { room, seq }: MessageName): Promise<Message> {
+    return this.log.transact(room, async (tx) => {
+      const facts = await factsUnderLock(tx, userId);
+      let blocked = refuseUnless(facts, 'message.delete');
+      const message = await messageUnderLock(tx, seq);
+      if (message.senderId !== userId) blocked = refuseUnless(facts, 'message.delete.any');
+      if (message.deletedAt) return messageView(message);
+      if (blocked) throw blocked;
+      return change(tx, 'message.deleted', message, { text: '', meta: {}, deletedAt: tx.at });
+    });
+  }
+}
+
+async function factsUnderLock({ manager, room }: LogTransaction, userId: string): Promise<AccessFacts> {
+  const membership = await manager.findOneBy(MembershipEntity, { roomId: room.id, userId });
+  // A banned user has no membership, and without one nobody changes messages.
+  return { room: { type: room.type, archived: room.archivedAt !== null }, role: membership?.role ?? null, banned: false };
+}
+
+/** @returns the refusal that lies in the room's state, which holds only for what would change something */
+function refuseUnless(facts: AccessFacts, action: RoomAction): ChatError | null {
+  const refused = refusal(action, facts);
+  if (refused && refused.code !== 'conflict') throw refused;
+  return refused;
+}
+
+async function messageUnderLock({ manager, room }: LogTransaction, seq: number): Promise<MessageEntity> {
+  const message = await manager.findOneBy(MessageEntity, { roomId: room.id, seq });
+  if (!message) throw messageNotFound();
+  return message;
+}
+
+async function change(
+  tx: LogTransaction,
+  event: 'message.updated' | 'message.deleted',
+  before: MessageEntity,
+  changed: Partial<MessageEntity>,
+): Promise<Message> {
+  const { roomId, seq } = before;
+  let message = messageView({ ...before, ...changed });
+  const data = (lastSeq: number): Message => (message = { ...message, lastSeq });
+  const lastSeq = tx.record(event, { user: before.senderId, messageSeq: seq, data });
+  await tx.manager.update(MessageEntity, { roomId, seq }, { ...changed, lastSeq } as object);
+  return message;
+}
+
+/** As it comes back from the database: JSON has neither -0 nor undefined. */
+function asStored(meta: Meta): Meta {
+  return JSON.parse(JSON.stringify(meta)) as Meta;
+}

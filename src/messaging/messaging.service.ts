@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import type { Repository } from 'typeorm';
+import type { Principal } from '../auth/principal.js';
+import { MessageEntity, messageView } from '../log/message.entity.js';
+import { type AppendedMessage, RoomLog } from '../log/room-log.js';
+import type { Message, Meta } from '../protocol/index.js';
+import { type MessageEdit, MessageEdits, type MessageName } from './message-edits.service.js';
+
+export interface NewMessage {
+  room: string;
+  /** The sender's own name for the message: the same one again is the same message. */
+  clientId: string;
+  text: string;
+  meta?: Meta | undefined;
+}
+
+export interface PostedMessage {
+  message: Message;
+  /** It was there already. */
+  duplicate: boolean;
+}
+
+/** Sending, and what the socket's commands about messages are acked with. */
+@Injectable()
+export class MessagingService {
+  constructor(
+    private readonly log: RoomLog,
+    private readonly edits: MessageEdits,
+    @InjectRepository(MessageEntity) private readonly messages: Repository<MessageEntity>,
+  ) {}
+
+  /**
+   * Appends the message. A resolved promise means committed. Messages of one room are numbered in the order of the calls: nothing is
+   * awaited on the way to the log.
+   * @throws {ChatError} not_found, forbidden, conflict in an archived room, unavailable, timeout
+   */
+  send({ userId: sender }: Principal, { room, clientId, text, meta = {} }: NewMessage): Promise<AppendedMessage> {
+    return this.log.send({ room, sender, clientId, text, meta });
+  }
+
+  /** Sends and shows the message: one that was there already as it stands, to its sender wherever he is now. Errors as for `send`. */
+  async post(sender: Principal, draft: NewMessage): Promise<PostedMessage> {
+    const { seq, duplicate, createdAt } = await this.send(sender, draft);
+    const { room: roomId, clientId, text, meta = {} } = draft;
+    if (duplicate) return { message: messageView(await this.messages.findOneByOrFail({ roomId, seq })), duplicate };
+    const message = {
+      seq,
+      lastSeq: seq,
+      sender: sender.userId,
+      clientId,
+      text,
+      meta,
+      version: 1,
+      createdAt,
+      editedAt: null,
+      deletedAt: null,
+    };
+    return { message, duplicate };
+  }
+
+  /** @returns the seq of the event made, or of the message's last one when nothing changed. Errors as for `MessageEdits.edit`. */
+  async edit(editor: Principal, edit: MessageEdit): Promise<{ seq: number; version: number }> {
+    const { lastSeq, version } = await this.edits.edit(editor, edit);
+    return { seq: lastSeq, version };
+  }
+
+  /** @returns the seq of the event made, or of the message's last one when nothing changed. Errors as for `MessageEdits.delete`. */
+  async delete(deleter: Principal, name: MessageName): Promise<{ seq: number }> {
+    const { lastSeq } = await this.edits.delete(deleter, name);
+    return { seq: lastSeq };
+  }
+}
