@@ -38,7 +38,7 @@ export class MessageEdits {
    * @throws {ChatError} validation_failed, not_found, forbidden; conflict when the message is deleted or has another version than
    * `ifVersion`, with the message as it stands
    */
-  edit({ userId }: Principal, { room, seq, text, meta, ifVersion }: MessageEdit): Promise<Message> {
+  async edit({ userId }: Principal, { room, seq, text, meta, ifVersion }: MessageEdit): Promise<Message> {
     if (text === undefined && meta === undefined) {
       const details = [{ path: '', message: 'text or meta must be given' }];
       throw new ChatError('validation_failed', 'The edit changes nothing.', { details });

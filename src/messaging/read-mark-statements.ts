@@ -35,7 +35,7 @@ export const SET_READ_MARKS: Statement = {
         WHERE a.role IS NOT NULL AND x.room_id = a.room_id AND x.seq > greatest(a.read_seq, a.target) AND x.sender_id <> a.user_id
           AND x.deleted_at IS NULL
         LIMIT $4
-      ) some
+      ) behind
     ) unread ON true`,
 };
 

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { RoomReplay } from '../../src/log/room-replay.js';
 import type { Message } from '../../src/protocol/index.js';
 import { type MessagingApp, startMessagingApp } from '../support/messaging-app.js';
 
@@ -84,6 +85,21 @@ describe('GET /v1/rooms/:room/events', () => {
     const hidden = (await get('eve', room).expect(404)).body;
     const missing = (await get('eve', randomUUID()).expect(404)).body;
     expect({ ...hidden, requestId: '' }).toEqual({ ...missing, requestId: '' });
+  });
+
+  it('shows nothing to who was kicked while it was read', async () => {
+    const busy = await server.room('private', { ada: 'owner', bob: 'member' });
+    await server.post('ada', busy, 'one').expect(201);
+    const replay = server.app.get(RoomReplay);
+    const read = replay.eventsAfter.bind(replay);
+    const spy = jest.spyOn(replay, 'eventsAfter').mockImplementationOnce(async (...query) => {
+      await server.sql.query(`DELETE FROM memberships WHERE room_id = $1 AND user_id = 'bob'`, [busy]);
+      await server.post('ada', busy, 'now that he is gone').expect(201);
+      return read(...query);
+    });
+    await get('bob', busy).expect(404);
+    spy.mockRestore();
+    expect((await get('ada', busy).expect(200)).body.events).toHaveLength(2);
   });
 
   it.each([
