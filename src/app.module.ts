@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
+import { AdminModule } from './admin/admin.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { BusModule } from './bus/bus.module.js';
 import type { Config } from './config/config.js';
@@ -8,6 +9,10 @@ import { loggerParams } from './config/logging.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthModule } from './health/health.module.js';
 import { LogModule } from './log/log.module.js';
+import { MessagingModule } from './messaging/messaging.module.js';
+import { PresenceModule } from './presence/presence.module.js';
+import { RealtimeModule } from './realtime/realtime.module.js';
+import { RoomsModule } from './rooms/rooms.module.js';
 
 @Module({})
 export class AppModule {
@@ -21,6 +26,11 @@ export class AppModule {
         BusModule,
         AuthModule,
         LogModule,
+        RoomsModule,
+        MessagingModule,
+        PresenceModule,
+        RealtimeModule,
+        AdminModule,
         HealthModule,
       ],
     };

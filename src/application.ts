@@ -6,6 +6,7 @@ import type { Config } from './config/config.js';
 import { HttpErrorFilter } from './errors/http-error.filter.js';
 import { validationPipe } from './errors/validation.pipe.js';
 import { serveOpenApi } from './openapi.js';
+import { ChatAdapter } from './realtime/ws.adapter.js';
 import { headerLimit, requestId } from './request-id.js';
 
 /** Largest JSON body: four times the largest frame of a socket, since a room may be made with 200 members. */
@@ -28,6 +29,7 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.useBodyParser('json', { limit: BODY_BYTES });
   app.useGlobalFilters(new HttpErrorFilter());
   app.useGlobalPipes(validationPipe());
+  app.useWebSocketAdapter(new ChatAdapter(app));
   if (config.allowedOrigins.length > 0) {
     app.enableCors({ origin: [...config.allowedOrigins], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 });
   }

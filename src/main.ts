@@ -18,20 +18,22 @@ async function stop(exitCode: number): Promise<never> {
   process.exit();
 }
 
-function stopOnSignal(signal: NodeJS.Signals): void {
-  let asked = false;
-  process.on(signal, () => {
-    // Who asks twice does not want to wait.
-    if (asked) {
-      server.stopAtExit();
-      process.exit(1);
-    }
-    asked = true;
+/** A terminal's Ctrl-C may come twice at once, from the terminal and from npm. */
+const SAME_PRESS_MS = 500;
+let askedAt: number | undefined;
+
+function onSignal(): void {
+  if (askedAt === undefined) {
+    askedAt = Date.now();
     void stop(0);
-  });
+  } else if (Date.now() - askedAt > SAME_PRESS_MS) {
+    // Who asks again does not want to wait.
+    server.stopAtExit();
+    process.exit(1);
+  }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) stopOnSignal(signal);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 
 // A promise that nobody waited for fails alone; what escapes a callback may have left anything half done.
 process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'Unhandled rejection'));
