@@ -48,11 +48,18 @@ describe('the room log', () => {
       type,
       members.length,
     ]);
-    for (const user of members) await admin.query(`INSERT INTO memberships (room_id, user_id, role) VALUES ($1, $2, 'member')`, [room, user]);
+    for (const user of members)
+      await admin.query(`INSERT INTO memberships (room_id, user_id, role) VALUES ($1, $2, 'member')`, [room, user]);
     return room;
   }
 
-  const draft = (room: string, text: string, clientId: string = randomUUID(), sender = 'ann') => ({ room, sender, clientId, text, meta: {} });
+  const draft = (room: string, text: string, clientId: string = randomUUID(), sender = 'ann') => ({
+    room,
+    sender,
+    clientId,
+    text,
+    meta: {},
+  });
 
   async function seqs(room: string): Promise<number[]> {
     const { rows } = await admin.query<{ seq: string }>('SELECT seq FROM messages WHERE room_id = $1 ORDER BY seq', [room]);
@@ -89,7 +96,10 @@ describe('the room log', () => {
     await admin.query('DELETE FROM memberships WHERE room_id = $1', [room]);
     expect(await log.send(draft(room, 'hi', 'c1'))).toMatchObject({ seq: 1, duplicate: true });
     await expect(log.send(draft(room, 'more', 'c2'))).rejects.toMatchObject({ code: 'not_found', message: 'There is no such room.' });
-    await expect(log.send(draft(randomUUID(), 'more', 'c2'))).rejects.toMatchObject({ code: 'not_found', message: 'There is no such room.' });
+    await expect(log.send(draft(randomUUID(), 'more', 'c2'))).rejects.toMatchObject({
+      code: 'not_found',
+      message: 'There is no such room.',
+    });
   });
 
   it('lets a draft that the database refuses fail alone', async () => {

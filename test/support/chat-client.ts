@@ -70,7 +70,7 @@ export class ChatClient {
     const socket = new WebSocket(wsUrl, options.protocols ?? [], { headers, perMessageDeflate: false });
     const client = new ChatClient(socket, options.patienceMs ?? 10_000);
     await once(socket, 'open');
-    await client.next((frame) => frame.event === 'hello');
+    await client.seen((frame) => frame.event === 'hello');
     return client;
   }
 
