@@ -1,6 +1,5 @@
-import { UseFilters, UseGuards } from '@nestjs/common';
+import { UseFilters } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { JwtGuard } from '../auth/jwt.guard.js';
 import { Revocations } from '../auth/revocations.js';
 import { TokenService } from '../auth/tokens.service.js';
 import { ChatError } from '../errors/chat-error.js';
@@ -18,11 +17,10 @@ import { WsErrorFilter } from './ws-error.filter.js';
 type Call<N extends CommandName> = Command<CommandData<N>>;
 
 /**
- * The commands of the protocol, one handler each. The data has passed its schema, the session keeps the order, and what a handler
- * returns is the ack.
+ * The commands of the protocol, one handler each, behind the JWT guard that is the whole application's. The data has passed its schema,
+ * the session keeps the order, and what a handler returns is the ack.
  */
 @WebSocketGateway({ path: '/ws' })
-@UseGuards(JwtGuard)
 @UseFilters(WsErrorFilter)
 export class ChatGateway {
   constructor(

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { JwtGuard } from '../../src/auth/jwt.guard.js';
 import { ChatClient } from '../support/chat-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -68,5 +69,14 @@ describe('chat in a room', () => {
     expect(bob.frames.slice(2).map(({ event }) => event)).toEqual(['member.left', 'room.closed', 'room.removed']);
     await expect(bob.command('room.subscribe', { room })).rejects.toMatchObject({ code: 'not_found' });
     await Promise.all([ann.close(), bob.close()]);
+  });
+
+  it('asks the one guard for each command, once', async () => {
+    const guard = jest.spyOn(JwtGuard.prototype, 'canActivate');
+    const ann = await connect('ann');
+    await ann.command('ping');
+    expect(guard).toHaveBeenCalledTimes(1);
+    guard.mockRestore();
+    await ann.close();
   });
 });
