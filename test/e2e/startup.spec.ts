@@ -90,6 +90,24 @@ describe('the built server', () => {
     expect(await third.stop()).toEqual({ code: 0, signal: null });
   });
 
+  it('makes its cluster whole, however often the first start is broken off', async () => {
+    for (const [afterMs, signal] of [
+      [250, 'SIGKILL'],
+      [600, 'SIGTERM'],
+      [900, 'SIGKILL'],
+    ] as const) {
+      const server = start();
+      await new Promise((done) => setTimeout(done, afterMs));
+      const { code } = await server.stop(signal);
+      // A signal that comes before the server listens for it ends the process by itself.
+      if (signal === 'SIGTERM') expect([0, null]).toContain(code);
+    }
+    const server = start();
+    expect(await post(await server.ready(), 'register', account)).toBe(201);
+    expect(readdirSync(join(folder, 'data/postgres'))).toEqual(['cluster']);
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+  });
+
   it('ends its PostgreSQL when it is killed', async () => {
     const server = start();
     await server.ready();

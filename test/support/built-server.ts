@@ -65,9 +65,13 @@ export class BuiltServer {
   }
 }
 
+let isBuilt = false;
+
 function assertBuilt(): void {
+  if (isBuilt) return;
   const { status } = spawnSync(process.execPath, [join(REPOSITORY, 'scripts/build.js'), '--check']);
   if (status !== 0) throw new Error('dist/ is not what the sources say: run `node scripts/build.js` first');
+  isBuilt = true;
 }
 
 /**
