@@ -58,7 +58,7 @@ describe('README.md', () => {
   it('shows every folder of src and test, and no other', () => {
     const [src, test] = tree.split('test/\n');
     expect(foldersOf(src!)).toEqual(foldersIn('src'));
-    expect(foldersOf(test!.split('\ndocs/')[0]!)).toEqual(foldersIn('test'));
+    expect(foldersOf(test!.split('\nbench/')[0]!)).toEqual(foldersIn('test'));
   });
 
   it('names settings that exist, with their defaults', () => {
