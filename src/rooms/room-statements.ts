@@ -86,7 +86,7 @@ export const LIST_MY_ROOMS: Statement = {
         SELECT FROM messages x
         WHERE x.room_id = p.room_id AND x.seq > p.read_seq AND x.sender_id <> $1 AND x.deleted_at IS NULL
         LIMIT $4
-      ) some
+      ) found
     ) unread ON true
     LEFT JOIN LATERAL (SELECT * FROM messages x WHERE x.room_id = p.room_id ORDER BY x.seq DESC LIMIT 1) last ON true
     ORDER BY p.room_id DESC`,
