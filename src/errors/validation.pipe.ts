@@ -34,7 +34,7 @@ class InputPipe extends ValidationPipe {
   }
 }
 
-// The validators drop these keys in silence, wherever they are.
+// The validators drop these names in silence where a DTO has its own. Within `meta` all but one are the caller's.
 const UNSAFE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 function structureProblem(value: unknown): ErrorDetail | null {
@@ -46,7 +46,7 @@ function structureProblem(value: unknown): ErrorDetail | null {
       if (!isContainer(container)) continue;
       for (const [key, inner] of Object.entries(container)) {
         const innerPath = path === '' ? key : `${path}.${key}`;
-        if (UNSAFE_KEYS.has(key)) return { path: innerPath, message: 'is not a name that can be used' };
+        if (depth === 1 ? UNSAFE_KEYS.has(key) : key === '__proto__') return { path: innerPath, message: 'is not a name that can be used' };
         if (isContainer(inner)) next.push({ path: innerPath, container: inner });
       }
     }

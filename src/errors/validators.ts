@@ -1,3 +1,5 @@
+import { applyDecorators } from '@nestjs/common';
+import { Transform } from 'class-transformer';
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { LIMITS, metaProblem, textProblem } from '../protocol/index.js';
 
@@ -22,9 +24,11 @@ export function IsText(min: number, max: number, options?: ValidationOptions): P
   return checked('isText', (value) => textProblem(value, min, max), options);
 }
 
-/** A `meta` object: the rule that the socket has. */
+/** A `meta` object, as it was sent: the rule that the socket has. */
 export function IsMeta(options?: ValidationOptions): PropertyDecorator {
-  return checked('isMeta', metaProblem, options);
+  // class-transformer would copy it, and leave out keys such as toString.
+  const asSent = Transform(({ obj, key }: { obj: Record<string, unknown>; key: string }) => obj[key]);
+  return applyDecorators(asSent, checked('isMeta', metaProblem, options));
 }
 
 export function IsUserId(options?: ValidationOptions): PropertyDecorator {

@@ -19,9 +19,6 @@ const POSITION = { ...SEQ, minimum: 0 } as const;
 // Unlike IsOptional it lets no null through.
 const IfGiven = () => ValidateIf((_, value) => value !== undefined);
 
-// class-transformer copies objects, and leaves out keys such as "toString".
-const AsSent = () => Transform(({ obj, key }: { obj: Record<string, unknown>; key: string }) => obj[key]);
-
 function IsInteger(min: number, max: number): PropertyDecorator {
   const message = `must be an integer from ${min} to ${max}`;
   return applyDecorators(IsInt({ message }), Min(min, { message }), Max(max, { message }));
@@ -57,7 +54,6 @@ export class NewMessageDto {
   text!: string;
 
   @ApiPropertyOptional(META)
-  @AsSent()
   @IfGiven()
   @IsMeta()
   meta?: Meta;
@@ -70,7 +66,6 @@ export class MessageEditDto {
   text?: string;
 
   @ApiPropertyOptional(META)
-  @AsSent()
   @IfGiven()
   @IsMeta()
   meta?: Meta;

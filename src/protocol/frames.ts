@@ -41,7 +41,7 @@ function parseData(id: number | undefined, event: string, data: unknown): Parsed
     return { problem: { id, code: 'unknown_event', message: 'There is no such command.' } };
   }
   const parsed = COMMANDS[event as CommandName].safeParse(data);
-  if (parsed.success) return { command: { id, event: event as CommandName, data: parsed.data as CommandFrame['data'] } };
+  if (parsed.success) return { command: { id, event: event as CommandName, data: parsed.data } };
   const details = parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message }));
   return { problem: { id, code: 'validation_failed', message: 'The data of the command is not valid.', details } };
 }

@@ -33,6 +33,8 @@ function contentProblem(meta: object): string | null {
     const next: object[] = [];
     for (const container of level) {
       for (const [key, value] of Object.entries(container)) {
+        // Code that merges objects carelessly, here or at a client, would change every object by it.
+        if (key === '__proto__') return 'must not have a key __proto__';
         const problem = unstorable(key) ?? (typeof value === 'string' ? unstorable(value) : null);
         if (problem) return problem;
         if (typeof value === 'object' && value !== null) next.push(value as object);

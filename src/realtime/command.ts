@@ -1,4 +1,4 @@
-import { ChatError } from '../errors/chat-error.js';
+import { type ChatError } from '../errors/chat-error.js';
 import { toChatError } from '../errors/http-error.js';
 import { ackFrame, type CommandFrame, errorFrame, textFrame } from '../protocol/index.js';
 import type { Session } from './session.js';

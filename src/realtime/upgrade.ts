@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
+import { Revocations } from '../auth/revocations.js';
 import { Config } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
@@ -19,24 +20,39 @@ export class Upgrade {
   constructor(
     private readonly config: Config,
     private readonly authenticator: Authenticator,
+    private readonly revocations: Revocations,
     private readonly limits: RateLimits,
     private readonly drain: Drain,
     private readonly hub: Hub,
   ) {}
 
-  /** @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated */
+  /** @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated, timeout */
   async admit(request: IncomingMessage): Promise<Principal> {
-    if (new URL(request.url ?? '/', 'ws://parley').pathname !== '/ws') throw new ChatError('not_found', 'There is no such path.');
+    // Compared as it is: `new URL` throws on targets that HTTP lets through.
+    if (request.url?.split('?', 1)[0] !== '/ws') throw new ChatError('not_found', 'There is no such path.');
     if (request.rawHeaders.length / 2 > MAX_HEADERS) throw new ChatError('validation_failed', 'The request has too many headers.');
-    if (this.drain.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
+    this.#assertServing();
     const retryAfterMs = this.limits.takeHandshake(clientAddress(request));
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
     this.#checkOrigin(request);
-    const principal = await this.authenticator.authenticateUpgrade(request);
+    return this.authenticator.authenticateUpgrade(request);
+  }
+
+  /**
+   * Asks again what may have changed while the user was authenticated, and counts his open sockets: call it in the turn in which the
+   * socket opens, or many handshakes at once would all count the same few.
+   * @throws {ChatError} unavailable, forbidden, unauthenticated, rate_limited
+   */
+  confirm(principal: Principal): void {
+    this.#assertServing();
+    this.revocations.assertValid(principal);
     if (this.hub.ofUser(principal.userId).size >= this.config.connectionsPerUser) {
       throw new ChatError('rate_limited', 'The user has too many open connections.', { retryAfterMs: TOO_MANY_RETRY_MS });
     }
-    return principal;
+  }
+
+  #assertServing(): void {
+    if (this.drain.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
   }
 
   #checkOrigin({ headers }: IncomingMessage): void {

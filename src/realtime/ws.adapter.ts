@@ -8,7 +8,7 @@ import type { Principal } from '../auth/principal.js';
 import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
 import { LIMITS } from '../protocol/index.js';
 import type { Command } from './command.js';
-import { Session } from './session.js';
+import { type Session } from './session.js';
 import { Sessions } from './sessions.service.js';
 import { Upgrade } from './upgrade.js';
 
@@ -57,7 +57,7 @@ export class ChatAdapter extends WsAdapter {
   }
 
   override bindMessageHandlers(_client: unknown, handlers: WsMessageHandler[]): void {
-    for (const { message, callback } of handlers) this.#handlers.set(message as string, callback as Handler);
+    for (const { message, callback } of handlers) this.#handlers.set(message, callback as Handler);
     this.#sessions.dispatch = (command) => this.#dispatch(command);
   }
 
@@ -80,6 +80,7 @@ export class ChatAdapter extends WsAdapter {
     try {
       const principal = await this.#upgrade.admit(request);
       if (socket.destroyed) return;
+      this.#upgrade.confirm(principal);
       this.#sockets!.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, principal));
     } catch (error) {
       refuse(socket, error);
