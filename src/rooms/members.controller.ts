@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
@@ -68,6 +68,7 @@ export class MembersController {
     description:
       'He is removed, and can neither read, join nor be added. Moderators ban plain members and non-members, owners everybody else.',
   })
+  @ApiBody({ type: BanDto, required: false })
   @ApiOkResponse({ type: BanBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
   ban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams, @Body() { reason }: BanDto): Promise<BanBody> {

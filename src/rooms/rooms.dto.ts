@@ -158,8 +158,7 @@ export class MyRoomBody implements MyRoom {
 
   // Described where messages are, in a folder of higher rank; the document has both.
   @ApiProperty({
-    allOf: [{ $ref: '#/components/schemas/MessageBody' }],
-    nullable: true,
+    oneOf: [{ $ref: '#/components/schemas/MessageBody' }, { type: 'object', nullable: true, enum: [null] }],
     description: 'The newest, as it stands, deleted or not; null in a room without messages.',
   })
   lastMessage!: Message | null;

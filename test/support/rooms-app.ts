@@ -18,6 +18,10 @@ export interface RoomsApp {
   events(room: string): PublishedEvent[];
   /** A request by a user of that id; `path` comes behind /v1. */
   call(user: string, method: Method, path: string, body?: object): request.Test;
+  /** One without a token. */
+  anonymous(method: Method, path: string): request.Test;
+  /** The document at /openapi.json. */
+  openApi(): Promise<Record<string, unknown>>;
   /** Makes a room. */
   make(user: string, draft: object): Promise<RoomView>;
   /** Sends a message. @returns its seq */
@@ -47,6 +51,8 @@ export async function startRoomsApp(): Promise<RoomsApp> {
     acts,
     events: (room) => published.get(room) ?? [],
     call,
+    anonymous: (method, path) => http[method](`/v1${path}`),
+    openApi: async () => (await http.get('/openapi.json').expect(200)).body as Record<string, unknown>,
     make: async (user, draft) => (await call(user, 'post', '/rooms', draft).expect(201)).body as RoomView,
     send: async (user, room, text = 'hi') => {
       const { body } = await call(user, 'post', `/rooms/${room}/messages`, { text }).set('Idempotency-Key', `${Math.random()}`).expect(201);
