@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** Stands between a program and a TCP server, and can cut it off: `down` resets what is open and refuses what comes, `up` lets it pass again. */
+export class TcpProxy {
+  readonly #pairs = new Set<Socket>();
+  #isUp = true;
+
+  private constructor(private readonly server: Server) {}
+
+  static async to(host: string, port: number): Promise<TcpProxy> {
+    const server = createServer((client) => proxy.#join(client, connect(port, host)));
+    const proxy = new TcpProxy(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  down(): void {
+    this.#isUp = false;
+    for (const socket of this.#pairs) socket.resetAndDestroy();
+  }
+
+  up(): void {
+    this.#isUp = true;
+  }
+
+  async close(): Promise<void> {
+    this.down();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  #join(client: Socket, target: Socket): void {
+    for (const [socket, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      this.#pairs.add(socket);
+      socket.on('error', () => {}); // 'close' follows
+      socket.once('close', () => {
+        this.#pairs.delete(socket);
+        other.destroy();
+      });
+    }
+    if (!this.#isUp) return void client.resetAndDestroy();
+    client.pipe(target).pipe(client);
+  }
+}
