@@ -53,6 +53,7 @@ export class UserDirectory implements OnModuleDestroy {
   readonly #known = new LRUCache<string, Known>({ max: CACHE_USERS, ttl: CACHE_MS });
   /** Choices that came while a batch was being read, which may have read an earlier one. */
   readonly #chosenMeanwhile = new Map<string, ChosenStatus>();
+  #isOpening = false;
   readonly #stopListening: () => void;
 
   readonly #opening = new Batcher<{ id: string; name: string | null }, OpenedUser>((users) => this.#openAll(users), {
@@ -128,7 +129,7 @@ export class UserDirectory implements OnModuleDestroy {
   }
 
   #remember(user: string, status: ChosenStatus): void {
-    this.#chosenMeanwhile.set(user, status);
+    if (this.#isOpening) this.#chosenMeanwhile.set(user, status);
     const known = this.#known.peek(user);
     if (known) this.#known.set(user, { ...known, status });
   }
@@ -137,11 +138,16 @@ export class UserDirectory implements OnModuleDestroy {
     // The last name wins where one user comes twice in a batch.
     const names = new Map<string, string | null>();
     for (const { id, name } of users) names.set(id, name ?? names.get(id) ?? null);
-    this.#chosenMeanwhile.clear();
-    const rows = await this.sql.query<Known & { id: string }>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
-    const opened = new Map(rows.map(({ id, name, status }) => [id, { name, status: this.#chosenMeanwhile.get(id) ?? status }]));
-    for (const [id, known] of opened) this.#known.set(id, known);
-    return users.map(({ id }) => ({ status: opened.get(id)!.status }));
+    this.#isOpening = true;
+    try {
+      const rows = await this.sql.query<Known & { id: string }>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
+      const opened = new Map(rows.map(({ id, name, status }) => [id, { name, status: this.#chosenMeanwhile.get(id) ?? status }]));
+      for (const [id, known] of opened) this.#known.set(id, known);
+      return users.map(({ id }) => ({ status: opened.get(id)!.status }));
+    } finally {
+      this.#isOpening = false;
+      this.#chosenMeanwhile.clear();
+    }
   }
 
   async #storeSeen(users: { user: string; at: Date }[]): Promise<void[]> {

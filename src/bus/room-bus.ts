@@ -28,10 +28,7 @@ export interface RoomNote {
   events: readonly LogEvent[];
 }
 
-export type Audience =
-  | { kind: 'room'; room: string; exceptUser?: string }
-  | { kind: 'user'; user: string }
-  | { kind: 'everybody' };
+export type Audience = { kind: 'room'; room: string; exceptUser?: string } | { kind: 'user'; user: string } | { kind: 'everybody' };
 
 export interface Signal {
   audience: Audience;

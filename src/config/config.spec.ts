@@ -27,7 +27,6 @@ describe('settings', () => {
     ['PORT', '65536'],
     ['PORT', '80.5'],
     ['DATABASE_URL', 'localhost'],
-    ['REDIS_URL', 'http://redis'],
     ['LIMITS', 'maybe'],
     ['LOG_LEVEL', 'loud'],
     ['DATABASE_POOL', '1'],

@@ -26,11 +26,6 @@ export const SETTINGS = z.object({
     .optional()
     .describe('PostgreSQL 15 or newer; without it the embedded one is started.'),
   DATABASE_POOL: z.coerce.number().int().min(4).max(200).default(16).describe('PostgreSQL connections of one instance.'),
-  REDIS_URL: z
-    .string()
-    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
-    .optional()
-    .describe('Redis 7 or Valkey that joins the instances; without it this one serves alone.'),
   JWT_SECRET: z.string().optional().describe('HS256 secret of 32 bytes or more; without it one is generated into DATA_DIR.'),
   JWT_ISSUER: z.string().min(1).default('parley').describe('The `iss` that access tokens must have.'),
   JWT_AUDIENCE: z.string().min(1).default('parley').describe('The `aud` that access tokens must have.'),
@@ -65,7 +60,6 @@ export class Config {
   readonly dataDir: string;
   readonly databaseUrl: string;
   readonly databasePool: number;
-  readonly redisUrl: string | undefined;
   readonly jwtSecret: string;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
@@ -85,7 +79,6 @@ export class Config {
     this.dataDir = settings.DATA_DIR;
     this.databaseUrl = provided.databaseUrl;
     this.databasePool = settings.DATABASE_POOL;
-    this.redisUrl = settings.REDIS_URL;
     this.jwtSecret = provided.jwtSecret;
     this.jwtIssuer = settings.JWT_ISSUER;
     this.jwtAudience = settings.JWT_AUDIENCE;

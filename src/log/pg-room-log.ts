@@ -9,7 +9,7 @@ import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRo
 import { type MessageEntity, messageView } from './message.entity.js';
 import { PendingTransaction } from './pending-transaction.js';
 import { RoomEntity } from './room.entity.js';
-import { type AppendedMessage, type LogTransaction, type MessageDraft, RoomLog } from './room-log.js';
+import { type AppendedMessage, type Joined, type LogTransaction, type MessageDraft, RoomLog } from './room-log.js';
 
 interface JoinDraft {
   room: string;
@@ -47,8 +47,8 @@ export class PgRoomLog extends RoomLog {
     return this.#messages.add(draft) as Promise<AppendedMessage>;
   }
 
-  override join(room: string, user: string): Promise<{ role: Role }> {
-    return this.#joins.add({ room, user }) as Promise<{ role: Role }>;
+  override join(room: string, user: string): Promise<Joined> {
+    return this.#joins.add({ room, user }) as Promise<Joined>;
   }
 
   override async transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T> {
@@ -146,7 +146,7 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook): App
     const frame = textFrame(durableJson('member.joined', draft.room, seq, row.at!.toISOString(), data));
     notes.add(draft.room, row.epoch!, { seq, event: 'member.joined', user: draft.user, ends: null, frame });
   }
-  return { role: row.role };
+  return { role: row.role, isNew: row.status === 'joined' };
 }
 
 /** Gathers what one commit added to each room. */

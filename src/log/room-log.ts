@@ -19,6 +19,12 @@ export interface AppendedMessage {
   duplicate: boolean;
 }
 
+export interface Joined {
+  role: Role;
+  /** He was no member before. */
+  isNew: boolean;
+}
+
 export interface Recording<E extends DurableEvent> {
   /** The message's sender, or the member concerned; null for an event of the room itself. */
   user: string | null;
@@ -49,7 +55,7 @@ export abstract class RoomLog {
   /** Appends in batches. A resolved promise means committed. @throws {ChatError} not_found, forbidden, unavailable, timeout */
   abstract send(draft: MessageDraft): Promise<AppendedMessage>;
   /** Joins a public room, in batches. @throws {ChatError} not_found, forbidden, conflict */
-  abstract join(room: string, user: string): Promise<{ role: Role }>;
+  abstract join(room: string, user: string): Promise<Joined>;
   /** @throws {ChatError} not_found when the room does not exist or is deleted, and what `work` throws: then nothing is written or published */
   abstract transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T>;
 }

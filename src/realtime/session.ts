@@ -12,7 +12,6 @@ import {
   LIMITS,
   parseFrame,
 } from '../protocol/index.js';
-import { Command } from './command.js';
 import { Connection } from './connection.js';
 import { RoomOrder } from './room-order.js';
 import type { Follower, Subscription } from './room-stream.js';
@@ -21,7 +20,7 @@ import type { TurnEnd } from './turn-end.js';
 /** What a session asks of the server. */
 export interface SessionHost {
   /** Runs the command's handler; resolves when it is answered, never rejects. */
-  dispatch(command: Command): Promise<void>;
+  dispatch(session: Session, frame: CommandFrame): Promise<void>;
   /** @returns 0, or the milliseconds that the user must wait. */
   takeCommand(user: string): number;
   readonly turnEnd: TurnEnd;
@@ -179,13 +178,13 @@ export class Session implements Follower {
     if (++this.#refused >= MAX_REFUSED) this.close('flooding');
   }
 
-  #start({ id, event, data }: CommandFrame): void {
+  #start(frame: CommandFrame): void {
+    const { id, event } = frame;
     if (id !== undefined) this.#busyIds.add(id);
     this.#underWay++;
-    const command = new Command(this, id, event, data);
-    const run = () => this.host.dispatch(command).then(() => this.#finish(id));
+    const run = () => this.host.dispatch(this, frame).then(() => this.#finish(id));
     if (ANSWERED_AT_ONCE.has(event)) void run();
-    else this.#order.run(roomsOf(command), event === 'message.send', run);
+    else this.#order.run(roomsOf(frame), event === 'message.send', run);
   }
 
   #finish(id: number | undefined): void {
@@ -214,7 +213,7 @@ export class Session implements Follower {
 }
 
 /** Whose order a command keeps; those without a room are in order among themselves. */
-function roomsOf({ data }: Command): string[] {
+function roomsOf({ data }: CommandFrame): string[] {
   if (typeof data.room === 'string') return [data.room];
   const rooms = data['rooms'];
   return Array.isArray(rooms) ? (rooms as { room: string }[]).map(({ room }) => room) : [''];

@@ -7,7 +7,6 @@ import { UserDirectory } from '../auth/user-directory.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { ephemeralFrame, FEATURES, LIMITS, TIMES } from '../protocol/index.js';
 import { PresenceService } from '../presence/presence.service.js';
-import type { Command } from './command.js';
 import { Hub } from './hub.js';
 import { Session, type SessionHost } from './session.js';
 import { SubscriptionsService } from './subscriptions.service.js';
@@ -21,7 +20,7 @@ const HELLO_LIMITS = { frameBytes, textChars, subscriptions, inFlight, replayEve
 export class Sessions implements SessionHost {
   readonly #logger = new Logger(Sessions.name);
   /** Set by the adapter once Nest has bound the gateway's handlers, before the server listens. */
-  dispatch: (command: Command) => Promise<void> = () => Promise.reject(new Error('No handlers are bound.'));
+  dispatch: SessionHost['dispatch'] = () => Promise.reject(new Error('No handlers are bound.'));
 
   constructor(
     readonly turnEnd: TurnEnd,

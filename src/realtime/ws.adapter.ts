@@ -7,7 +7,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../auth/principal.js';
 import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
 import { LIMITS } from '../protocol/index.js';
-import type { Command } from './command.js';
+import { Command } from './command.js';
 import { type Session } from './session.js';
 import { Sessions } from './sessions.service.js';
 import { Upgrade } from './upgrade.js';
@@ -58,7 +58,7 @@ export class ChatAdapter extends WsAdapter {
 
   override bindMessageHandlers(_client: unknown, handlers: WsMessageHandler[]): void {
     for (const { message, callback } of handlers) this.#handlers.set(message, callback as Handler);
-    this.#sessions.dispatch = (command) => this.#dispatch(command);
+    this.#sessions.dispatch = (session, frame) => this.#dispatch(new Command(session, frame.id, frame.event, frame.data));
   }
 
   override async close(): Promise<void> {

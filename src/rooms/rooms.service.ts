@@ -102,8 +102,11 @@ export class RoomsService {
   }
 
   /** Into a public room; in batches. Joining twice is no error and makes no event. */
-  join(user: string, room: string): Promise<{ role: Role }> {
-    return this.log.join(room, user);
+  async join(user: string, id: string): Promise<{ role: Role }> {
+    const { role, isNew } = await this.log.join(id, user);
+    const room = isNew ? await this.entities.findOneBy({ id }) : null;
+    if (room) this.bus.publishAct({ kind: 'room.added', user, room: roomView(room), role });
+    return { role };
   }
 
   /** Ends the user's access at this place of the log. Leaving a public room twice is no error and makes no event. */
