@@ -47,12 +47,11 @@ export class ChatServer {
 
   /** @param body a string goes as it is, anything else as JSON */
   async http(user: string | null, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<HttpAnswer> {
-    const bearer = user === null ? {} : { authorization: `Bearer ${this.test.token(user)}` };
-    const response = await fetch(this.test.url + path, {
-      method,
-      headers: { ...bearer, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
+    const sent = new Headers(headers);
+    if (user !== null) sent.set('authorization', `Bearer ${this.test.token(user)}`);
+    if (body !== undefined) sent.set('content-type', 'application/json');
+    const payload = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+    const response = await fetch(this.test.url + path, { method, headers: sent, ...payload });
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.includes('json') === true;
     return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as unknown) : undefined };
