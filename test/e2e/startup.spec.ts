@@ -201,6 +201,18 @@ describe('the built server', () => {
     expect(server.output).not.toContain('tell-nobody');
   });
 
+  it('outlives a promise that nobody waited for, but not an exception that nobody caught', async () => {
+    const faults = `process.on('SIGUSR2', () => Promise.reject(new Error('nobody waited'))); process.on('SIGWINCH', () => { throw new Error('nobody caught'); });`;
+    const server = start({ settings: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(faults)}` } });
+    const base = await server.ready();
+    server.child.kill('SIGUSR2');
+    while (!server.output.includes('nobody waited')) await new Promise((done) => setTimeout(done, 20));
+    expect((await fetch(`${base}/health/ready`)).status).toBe(200);
+    expect(await server.stop('SIGWINCH')).toEqual({ code: 1, signal: null });
+    expect(server.output).toContain('nobody caught');
+    await postgresGone(folder);
+  });
+
   it('runs from a folder with spaces below one of mode 700, without the links of an install script', async () => {
     const tree = join(folder, 'a checkout', 'x'.repeat(100));
     mkdirSync(tree, { recursive: true });
