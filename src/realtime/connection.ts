@@ -82,7 +82,12 @@ export class Connection {
 
   /** Cuts off a client that has not answered the close in time. */
   sweep(now: number): void {
-    if (this.#closingSince !== null && now - this.#closingSince > CLOSE_PATIENCE_MS) this.ws.terminate();
+    if (this.#closingSince !== null && now - this.#closingSince > CLOSE_PATIENCE_MS) this.terminate();
+  }
+
+  /** Ends the socket without waiting for anything. */
+  terminate(): void {
+    this.ws.terminate();
   }
 
   #writeTogether(queue: Buffer[]): void {

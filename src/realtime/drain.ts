@@ -4,6 +4,9 @@ import { ephemeralFrame } from '../protocol/index.js';
 import { Hub } from './hub.js';
 import type { Session } from './session.js';
 
+/** How long a client may take to answer its close. */
+const CLOSE_PATIENCE_MS = 1_000;
+
 /**
  * Leaves cleanly: from the first signal on no socket is opened; every client is told when it will be closed, each at its own moment of
  * DRAIN_MS, and is served until then. Its commands under way are answered before its 4001.
@@ -31,13 +34,15 @@ export class Drain implements BeforeApplicationShutdown {
   }
 
   async #letGo(session: Session, share: number): Promise<void> {
-    // The last tenth is for what is under way, and for the closing handshakes.
+    // The last tenth is for what is under way.
     const reconnectInMs = Math.round(this.config.drainMs * 0.9 * share);
     session.write(ephemeralFrame('drain', { reconnectInMs }));
     await delay(reconnectInMs);
     await Promise.race([session.idle(), delay(this.config.drainMs * 0.1)]);
     session.close('draining');
-    await Promise.race([session.closed, delay(this.config.drainMs * 0.1)]);
+    await Promise.race([session.closed, delay(CLOSE_PATIENCE_MS)]);
+    // The HTTP server cannot end before the last socket.
+    session.connection.terminate();
   }
 }
 
