@@ -51,6 +51,7 @@ const USERS = ['ann', 'bob', 'cid'];
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('append' as const), user: fc.constantFrom(...USERS) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('kick' as const), user: fc.constantFrom(...USERS) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('endOther' as const), late: fc.nat(3) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('note' as const), from: fc.nat(40), length: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('open' as const), user: fc.constantFrom(...USERS) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('read' as const), which: fc.nat() }) },
@@ -77,6 +78,10 @@ function run(steps: (typeof step extends fc.Arbitrary<infer S> ? S : never)[]): 
         break;
       case 'kick':
         world.append(action.user, 'kicked');
+        break;
+      case 'endOther':
+        // Of somebody who is not there: nobody may notice, however late it is told.
+        world.stream.endSilently('eve', 'left', Math.max(0, world.log.length - action.late));
         break;
       case 'note':
         if (action.from < world.log.length) world.note(action.from + 1, Math.min(action.from + 1 + action.length, world.log.length));

@@ -12,8 +12,14 @@ export interface Follower {
   endSubscription(room: string, reason: ClosedReason): void;
 }
 
-/** One place in the log. A silent end of access is an entry too: it has the seq of the event before it, and an empty frame. */
-type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame'>;
+/** One place in the log. */
+type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame'> & {
+  /**
+   * Only an end of access without an event has it: the log's head at that time. Such an entry has an empty frame, and the seq of the entry
+   * that it comes behind, which is later where it was told late.
+   */
+  endedAt?: number;
+};
 
 /**
  * A connection's place in a room.
@@ -23,6 +29,8 @@ export interface Subscription {
   readonly stream: RoomStream;
   readonly follower: Follower;
   cursor: number | null;
+  /** The head that the first read saw. */
+  head: number;
 }
 
 export interface StreamHost {
@@ -80,7 +88,7 @@ export class RoomStream {
 
   /** From here on nothing is missed: call before the first read begins. */
   open(follower: Follower): Subscription {
-    const subscription: Subscription = { stream: this, follower, cursor: null };
+    const subscription: Subscription = { stream: this, follower, cursor: null, head: 0 };
     this.#subscriptions.add(subscription);
     this.#opening++;
     return subscription;
@@ -96,6 +104,7 @@ export class RoomStream {
       if (other !== subscription && other.follower === subscription.follower && other.cursor !== null) this.#remove(other);
     }
     subscription.cursor = headSeq;
+    subscription.head = headSeq;
     this.#deliverEach(subscription, this.#held);
     if (this.#subscriptions.has(subscription)) this.#rewindTo(subscription.cursor);
     this.#opened();
@@ -120,9 +129,8 @@ export class RoomStream {
 
   /** A user's access ended without an event of its own, when the log's head was `atSeq`. */
   endSilently(user: string, reason: ClosedReason, atSeq: number): void {
-    const entry: Entry = { seq: atSeq, user, ends: reason, frame: Buffer.alloc(0) };
-    if (this.#position !== null && this.#position >= atSeq) this.#push(entry);
-    else this.#silentEnds.push(entry);
+    this.#silentEnds.push({ seq: atSeq, user, ends: reason, frame: Buffer.alloc(0), endedAt: atSeq });
+    this.#pushSilentEnds();
     this.learnHead(atSeq);
   }
 
@@ -181,9 +189,9 @@ export class RoomStream {
   // The stream began with the read of another, who saw a later head: what lies between is read from the log. The others have it
   // already, and skip it.
   #rewindTo(cursor: number): void {
-    const nextDue = this.#batch[0]?.seq ?? this.#position! + 1;
+    const nextDue = this.#batch.find((entry) => !isSilent(entry))?.seq ?? this.#position! + 1;
     if (cursor + 1 >= nextDue) return;
-    this.#silentEnds.push(...[...this.#held, ...this.#batch].filter((entry) => isSilent(entry) && entry.seq >= cursor));
+    this.#silentEnds.push(...[...this.#held, ...this.#batch].filter((entry) => isSilent(entry) && entry.endedAt! >= cursor));
     this.#batch = [];
     const head = this.#position!;
     this.#position = cursor;
@@ -211,11 +219,12 @@ export class RoomStream {
   }
 
   #pushSilentEnds(): void {
-    if (this.#silentEnds.length === 0) return;
-    const isDue = ({ seq }: Entry) => seq <= this.#position!;
+    const position = this.#position;
+    if (this.#silentEnds.length === 0 || position === null) return;
+    const isDue = ({ endedAt }: Entry) => endedAt! <= position;
     const due = this.#silentEnds.filter(isDue);
     this.#silentEnds = this.#silentEnds.filter((entry) => !isDue(entry));
-    for (const entry of due) this.#push(entry);
+    for (const entry of due) this.#push({ ...entry, seq: position });
   }
 
   #push(entry: Entry): void {
@@ -227,11 +236,15 @@ export class RoomStream {
     const { follower } = subscription;
     for (const entry of entries) {
       const { seq, user, ends, frame } = entry;
-      const next = isSilent(entry) ? subscription.cursor! : subscription.cursor! + 1;
-      if (seq < next) continue;
-      if (seq > next) return;
-      subscription.cursor = seq;
-      if (frame.length > 0) follower.write(frame);
+      if (isSilent(entry)) {
+        // Who began to follow after that end does so by a right of his own.
+        if (subscription.head > entry.endedAt!) continue;
+      } else {
+        if (seq <= subscription.cursor!) continue;
+        if (seq > subscription.cursor! + 1) return;
+        subscription.cursor = seq;
+        follower.write(frame);
+      }
       if (ends && (user === null || user === follower.userId)) return this.#end(subscription, ends);
     }
   }
@@ -254,8 +267,8 @@ export class RoomStream {
   }
 }
 
-function isSilent({ frame }: Entry): boolean {
-  return frame.length === 0;
+function isSilent({ endedAt }: Entry): boolean {
+  return endedAt !== undefined;
 }
 
 /** Whose access ends in the batch; null in it stands for everybody. Null: nobody's, as nearly always. */
