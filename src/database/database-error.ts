@@ -13,15 +13,11 @@ export function translateDatabaseError(error: unknown, fate: 'not run' | 'unknow
   // TypeORM wraps the driver's error.
   const cause = (error as { driverError?: unknown }).driverError ?? error;
   const state = sqlState(cause);
-  if (fate === 'not run' || (state !== undefined && CERTAINLY_NOT_RUN.test(state))) {
+  if (fate === 'not run' || (state === undefined ? isUnconnected(cause) : CERTAINLY_NOT_RUN.test(state))) {
     return new ChatError('unavailable', 'The database is not available.', { cause: error });
   }
-  if (state === undefined || WAITED_TOO_LONG.has(state) || /^(08|57P0[12])/.test(state)) {
-    return cause instanceof Error && isConnectionLoss(cause, state)
-      ? new ChatError('timeout', 'The database did not answer in time.', { cause: error })
-      : error;
-  }
-  return error;
+  const isWait = state === undefined ? isConnectionLoss(cause) : WAITED_TOO_LONG.has(state) || /^(08|57P0[12])/.test(state);
+  return isWait ? new ChatError('timeout', 'The database did not answer in time.', { cause: error }) : error;
 }
 
 function sqlState(error: unknown): string | undefined {
@@ -29,9 +25,15 @@ function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && 'severity' in (error as object) ? code : undefined;
 }
 
-function isConnectionLoss(error: Error, state: string | undefined): boolean {
-  if (state !== undefined) return true;
-  const code = (error as { code?: unknown }).code;
+/** There was no connection, so that nothing was run: a transaction asks for one by itself. */
+function isUnconnected(error: unknown): boolean {
+  const { syscall, message } = (error ?? {}) as { syscall?: unknown; message?: unknown };
+  return syscall === 'connect' || message === 'timeout exceeded when trying to connect';
+}
+
+// By its fields, not by `instanceof Error`, which does not know the errors of another realm, such as Node's own under a test runner.
+function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'string') return true; // ECONNRESET, EPIPE and their like
-  return /timeout|terminated|not queryable|ended/i.test(error.message);
+  return typeof message === 'string' && /timeout|terminated|not queryable|ended/i.test(message);
 }
