@@ -28,7 +28,7 @@ class InputPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     // Nest runs global pipes on socket commands too: those are checked already, and hold their whole connection.
     if (!this.toValidate(metadata)) return value;
-    const problem = metadata.type === 'body' ? structureProblem(value) : null;
+    const problem = metadata.type === 'body' || metadata.type === 'query' ? structureProblem(value) : null;
     if (problem) throw validationFailed([problem]);
     return (await super.transform(value, metadata)) as unknown;
   }
