@@ -35,13 +35,14 @@ describe('read marks', () => {
   });
 
   it("are told each to the user's own connections, which need not follow the room, and together to the room", async () => {
+    const before = performance.now();
     for (let seq = 1; seq <= 10; seq++) expect(await ann.command('read.set', { room, seq })).toEqual({ readSeq: seq, unread: 10 - seq });
     const frame = await bob.seen(read('ann', 10));
     expect(frame).toEqual({ event: 'read.updated', room, data: { user: name('ann'), seq: 10 } });
     for (const client of [ann, phone]) expect(seqsOf(client, 'ann')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    // Of one window the last only; ten commands may take several windows on a slow machine, never one each.
+    // Half a second a window, and of each window the last only, however slow the machine is.
     const heard = seqsOf(bob, 'ann');
-    expect(heard.length).toBeLessThan(10);
+    expect(heard.length).toBeLessThanOrEqual((performance.now() - before) / 490);
     expect(heard).toEqual([...heard].sort((one, other) => one - other));
   });
 
