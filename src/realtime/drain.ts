@@ -37,15 +37,20 @@ export class Drain implements BeforeApplicationShutdown {
     // The last tenth is for what is under way.
     const reconnectInMs = Math.round(this.config.drainMs * 0.9 * share);
     session.write(ephemeralFrame('drain', { reconnectInMs }));
-    await delay(reconnectInMs);
-    await Promise.race([session.idle(), delay(this.config.drainMs * 0.1)]);
+    // A client that goes by itself is not waited for.
+    await within(reconnectInMs, session.closed);
+    await within(this.config.drainMs * 0.1, session.idle());
     session.close('draining');
-    await Promise.race([session.closed, delay(CLOSE_PATIENCE_MS)]);
+    await within(CLOSE_PATIENCE_MS, session.closed);
     // The HTTP server cannot end before the last socket.
     session.connection.terminate();
   }
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits for the end of what is under way, and no longer than this. */
+async function within(ms: number, end: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeIsUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([end, timeIsUp]);
+  clearTimeout(timer);
 }
