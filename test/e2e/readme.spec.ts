@@ -1,219 +1,244 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WebSocket } from 'ws';
 import { REPOSITORY } from '../support/built-server.js';
 import type { Frame } from '../support/chat-client.js';
+import { Checkout } from '../support/checkout.js';
 import { Random, seedsOf } from '../support/seeded.js';
+import { Talker } from '../support/talker.js';
+import { Terminal } from '../support/terminal.js';
+import { until } from '../support/until.js';
 
 const MESSAGES = 1_000;
+/** Sends under way, of each; what one misses while it is away stays far below what a replay may hold. */
+const WINDOW = 50;
+const CHAT_MS = 40_000;
+/** By default, what the last client to be let go is given: nine tenths of DRAIN_MS. */
+const LAST_DRAIN_MS = 9_000;
 const [seed] = seedsOf(1);
 
-/** `npm start` in a clean copy of the checkout. Its packages are linked: that `npm ci` works, whoever runs these tests has just shown. */
-class Checkout {
-  readonly folder = mkdtempSync(join(tmpdir(), 'parley-readme-'));
-  #child: ChildProcess | undefined;
-  #output = '';
+const readme = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
+const [commands, tour] = [sectionOf('# Parley'), sectionOf('## A tour in five minutes')];
 
-  constructor() {
-    const { stdout } = spawnSync('git', ['ls-files', '-z'], { cwd: REPOSITORY, encoding: 'utf8', maxBuffer: 10_000_000 });
-    for (const file of stdout.split('\0').filter(Boolean)) cpSync(join(REPOSITORY, file), join(this.folder, file));
-    symlinkSync(join(REPOSITORY, 'node_modules'), join(this.folder, 'node_modules'));
-  }
-
-  /** @returns the port */
-  async start(): Promise<number> {
-    this.#output = '';
-    // A group of its own, so that all of it can be killed at once.
-    this.#child = spawn('npm', ['start'], {
-      cwd: this.folder,
-      detached: true,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', LIMITS: 'off' },
-    });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) stream.on('data', (text) => (this.#output += String(text)));
-    for (;;) {
-      const port = /API +http:\/\/[^\s]+:(\d+)\/v1/.exec(this.#output)?.[1];
-      if (port !== undefined) return Number(port);
-      if (this.#child.exitCode !== null) throw new Error(`npm start ended:\n${this.#output}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  async kill(signal: NodeJS.Signals): Promise<number | null> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exited = once(child, 'exit');
-    process.kill(-child.pid!, signal);
-    const [code] = (await exited) as [number | null];
-    return code;
-  }
-
-  /** The command that the start-up lines show, as it stands. */
-  get tokenCommand(): string {
-    return /curl -s .*/.exec(this.#output)![0];
-  }
+/** The shell blocks between a heading and the next. */
+function sectionOf(heading: string): string[] {
+  const section = readme.slice(readme.indexOf(`${heading}\n`) + heading.length).split('\n## ')[0]!;
+  return [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block!.trim());
 }
 
-/** A client with nothing but `ws` that may lose its socket at any time, and goes on from the last event that it has. */
-class Talker {
-  readonly events: Frame[] = [];
-  readonly acks = new Map<string, number>();
-  #socket!: WebSocket;
-  #epoch = '';
-  #lastSeq = 0;
-  #id = 0;
-  readonly #unacked = new Map<string, string>();
-  readonly #clientIds = new Map<number, string>();
-
-  constructor(
-    private readonly port: number,
-    private readonly token: string,
-    private readonly room: string,
-  ) {}
-
-  async connect(): Promise<void> {
-    const socket = new WebSocket(`ws://127.0.0.1:${this.port}/ws`, { headers: { authorization: `Bearer ${this.token}` } });
-    this.#socket = socket;
-    this.#clientIds.clear();
-    const following = new Promise<void>((resolve) => {
-      socket.on('message', (data: Buffer) => {
-        if (socket === this.#socket && this.#hear(JSON.parse(data.toString()) as Frame)) resolve();
-      });
-    });
-    await once(socket, 'open');
-    this.#command('room.join', { room: this.room });
-    this.#command('room.subscribe', { room: this.room, ...(this.#epoch && { since: { epoch: this.#epoch, seq: this.#lastSeq } }) });
-    await following;
-    for (const [clientId, text] of this.#unacked) this.#send(clientId, text);
-  }
-
-  say(text: string): void {
-    const clientId = randomUUID();
-    this.#unacked.set(clientId, text);
-    this.#send(clientId, text);
-  }
-
-  drop(): void {
-    this.#socket.terminate();
-  }
-
-  get isDone(): boolean {
-    return this.#unacked.size === 0 && this.events.filter(({ event }) => event === 'message.created').length === 2 * MESSAGES;
-  }
-
-  #send(clientId: string, text: string): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#clientIds.set(this.#command('message.send', { room: this.room, clientId, text }), clientId);
-  }
-
-  #command(event: string, data: object): number {
-    this.#socket.send(JSON.stringify({ id: ++this.#id, event, data }));
-    return this.#id;
-  }
-
-  /** @returns whether this was the ack of the subscription */
-  #hear(frame: Frame): boolean {
-    if (frame.event === 'error') throw new Error(JSON.stringify(frame));
-    if (frame.seq !== undefined) this.#take(frame);
-    const clientId = frame.event === 'ack' ? this.#clientIds.get(frame.id!) : undefined;
-    if (clientId !== undefined) {
-      this.acks.set(clientId, frame.data.seq as number);
-      this.#unacked.delete(clientId);
-    }
-    if (frame.event !== 'ack' || frame.data.events === undefined) return false;
-    if (this.#epoch !== '' && !frame.data.recovered) throw new Error('what was missed was not replayed');
-    if (this.#epoch === '') this.#lastSeq = frame.data.headSeq as number;
-    this.#epoch = frame.data.epoch as string;
-    for (const event of frame.data.events as Frame[]) this.#take(event);
-    return true;
-  }
-
-  #take(frame: Frame): void {
-    this.events.push(frame);
-    this.#lastSeq = frame.seq!;
-  }
+/** What is wrong with these events as a room's whole log, in order; undefined: nothing. */
+function flawOf(events: readonly Frame[], log: readonly Frame[]): string | undefined {
+  const wrong = events.findIndex(({ seq }, index) => seq !== index + 1);
+  if (wrong >= 0) return `event ${wrong + 1} has the seq ${events[wrong]!.seq}`;
+  if (events.length !== log.length) return `${events.length} events of ${log.length}`;
+  const other = events.findIndex((event, index) => JSON.stringify(event) !== JSON.stringify(log[index]));
+  return other < 0 ? undefined : `not the log's: ${JSON.stringify(events[other])}`;
 }
 
-describe('the README, followed in a clean checkout', () => {
-  const checkout = new Checkout();
+// One story, whose chapters build on each other.
+describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () => {
+  const random = new Random(seed!);
+  let checkout: Checkout;
+  let terminal: Terminal;
+  let startCommand: string;
   let port: number;
-  const readme = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
+  let ada: string;
+  let grace: string;
+  let room: string;
+  let talkers: [Talker, Talker];
 
   beforeAll(async () => {
-    port = await checkout.start();
+    checkout = new Checkout();
+    terminal = new Terminal(checkout.folder);
+    startCommand = /^npm ci && (npm start) /m.exec(commands[0]!)![1]!;
+    port = await checkout.start(startCommand);
   }, 90_000);
 
   afterAll(async () => {
-    await checkout.kill('SIGKILL');
-    rmSync(checkout.folder, { recursive: true, force: true });
-  });
+    for (const talker of talkers ?? []) talker.drop();
+    await terminal?.end();
+    await checkout?.end();
+  }, 60_000);
 
-  const bash = (script: string) => {
-    const { status, stdout, stderr } = spawnSync('bash', ['-ec', script], { cwd: checkout.folder, encoding: 'utf8' });
-    if (status !== 0) throw new Error(`${script}\n${stdout}\n${stderr}`);
-    return stdout.trim();
-  };
-  const block = (start: string) => {
-    const found = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!).find((text) => text.includes(start));
-    return found!.replaceAll('localhost:3000', `localhost:${port}`);
-  };
+  const url = (path: string) => `http://127.0.0.1:${port}${path}`;
+  const get = async (path: string, token: string) =>
+    (await (await fetch(url(path), { headers: { authorization: `Bearer ${token}` } })).json()) as Record<string, unknown>;
+  const here = (block: string) => block.replaceAll('localhost:3000', `localhost:${port}`);
 
-  it('gives a token by the command that the start shows', () => {
-    expect(JSON.parse(bash(checkout.tokenCommand))).toMatchObject({ accessToken: expect.any(String) as unknown });
-  });
+  /** Runs a block that ends in the README's socket client, up to Ctrl-C. @returns the frames that it printed */
+  async function client(block: string, typed: string[], isDone: (frames: Frame[]) => boolean): Promise<Frame[]> {
+    const from = terminal.output.length;
+    const lines = () => terminal.output.slice(from).split('\n').slice(0, -1);
+    const frames = () => lines().map((line) => JSON.parse(line) as Frame);
+    terminal.type(block);
+    await terminal.shows(() => frames().some(({ data }) => data.headSeq !== undefined), 'the client follows the room');
+    typed.forEach((line) => terminal.type(line));
+    await terminal.shows(() => isDone(frames()), 'the client hears what the README says');
+    const heard = frames();
+    terminal.interrupt();
+    expect(await terminal.run('true')).toBe('');
+    return heard;
+  }
 
-  it(`chats, is killed and is whole again (PARLEY_SEED=${seed})`, async () => {
-    const tour = block('API=http://localhost:3000/v1');
-    const [ada, grace, room] = bash(`${tour}\necho "$ADA $GRACE $ROOM"`).split('\n').at(-1)!.split(' ') as [string, string, string];
-    const sends = bash(`API=http://localhost:${port}/v1 ADA=${ada} ROOM=${room}\n${block('for attempt in 1 2')}`).split('\n');
-    expect(JSON.parse(sends[1]!)).toEqual(JSON.parse(sends[0]!));
-
-    const talkers = [new Talker(port, ada, room), new Talker(port, grace, room)];
-    for (const talker of talkers) await talker.connect();
-    const random = new Random(seed!);
-    for (let i = 0; i < MESSAGES; i++) {
-      for (const [index, talker] of talkers.entries()) talker.say(`${index}: ${i}`);
-      if (random.next() < 0.02) {
-        talkers[1]!.drop();
-        await talkers[1]!.connect();
-      } else if (i % 10 === 0) {
-        await new Promise(setImmediate);
-      }
-    }
-    while (!talkers.every((talker) => talker.isDone)) await new Promise((resolve) => setTimeout(resolve, 20));
-
-    const before = await history(ada, room);
-    const heads = before.map(({ seq }) => seq);
-    for (const talker of talkers) {
-      const messages = talker.events.filter(({ event }) => event === 'message.created');
-      expect(messages.map(({ data }) => data as object)).toEqual(before.slice(-2 * MESSAGES));
-      expect(talker.events.map(({ seq }) => seq)).toEqual(talker.events.map((_, index) => talker.events[0]!.seq! + index));
-      for (const [clientId, seq] of talker.acks) expect(before.find((message) => message.seq === seq)!.clientId).toBe(clientId);
-      expect(talker.acks.size).toBe(MESSAGES);
-    }
-    expect(new Set(heads).size).toBe(heads.length);
-    for (const talker of talkers) talker.drop();
-
-    await checkout.kill('SIGKILL');
-    port = await checkout.start();
-    expect(await history(ada, room)).toEqual(before);
-    expect(await checkout.kill('SIGTERM')).toBe(0);
-  }, 120_000);
-
-  async function history(token: string, room: string): Promise<{ seq: number; clientId: string }[]> {
-    const messages: { seq: number; clientId: string }[] = [];
+  /** The room's log, from REST. */
+  async function log(): Promise<Frame[]> {
+    const events: Frame[] = [];
     for (;;) {
-      const url = `http://127.0.0.1:${port}/v1/rooms/${room}/messages?after=${messages.at(-1)?.seq ?? 0}&limit=200`;
-      const page = (await (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).json()) as {
-        messages: { seq: number; clientId: string }[];
-        hasAfter: boolean;
-      };
-      messages.push(...page.messages);
-      if (!page.hasAfter) return messages;
+      const page = await get(`/v1/rooms/${room}/events?after=${events.length}&limit=500`, ada);
+      events.push(...(page.events as Frame[]));
+      if (events.length >= (page.headSeq as number)) return events;
     }
   }
+
+  /** The room's messages, from REST. */
+  async function history(): Promise<{ seq: number; sender: string; clientId: string; text: string }[]> {
+    const messages: Awaited<ReturnType<typeof history>> = [];
+    for (;;) {
+      const page = await get(`/v1/rooms/${room}/messages?after=${messages.at(-1)?.seq ?? 0}&limit=200`, ada);
+      messages.push(...(page.messages as typeof messages));
+      if (page.hasAfter !== true) return messages;
+    }
+  }
+
+  it.each([
+    ['the curl of this machine, if it has one', undefined],
+    ['the stand-in for it', true],
+  ])('gives a token by the command that the start shows, by %s', async (_, standIn) => {
+    const shown = /^ +(curl -s .*)$/m.exec(checkout.output)![1]!;
+    const command = standIn ? shown.replace(/"ada-\w+"/, '"ada-again"') : shown; // a name can be taken once
+    const shell = new Terminal(checkout.folder, standIn);
+    try {
+      const { accessToken } = JSON.parse(await shell.run(command)) as { accessToken: string };
+      expect(await get('/v1/me', accessToken)).toMatchObject({ id: expect.any(String) as unknown });
+    } finally {
+      await shell.end();
+    }
+  });
+
+  it('shows its pages where the README says', async () => {
+    expect((await fetch(url('/docs'))).status).toBe(200);
+  });
+
+  it('does what the tour says, block by block', async () => {
+    expect(tour).toHaveLength(4);
+    const [register, follow, send, resume] = tour.map(here) as [string, string, string, string];
+    room = await terminal.run(register);
+    expect(room).toMatch(/^[0-9a-f-]{36}$/);
+    [ada, grace] = (await terminal.run('echo $ADA $GRACE')).split(' ') as [string, string];
+
+    const isTold = (frames: Frame[]) => frames.some(({ event }) => event === 'message.created') && frames.some(({ id }) => id === 3);
+    const heard = await client(follow, ['Hello from a socket'], isTold);
+    expect(heard[0]!.event).toBe('hello');
+    for (const id of [1, 2, 3]) expect(heard.find((frame) => frame.id === id)!.event).toBe('ack');
+    expect(heard.find(({ event }) => event === 'message.created')!.data.text).toBe('Hello from a socket');
+
+    const [first, second, page] = (await terminal.run(send)).split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(second).toEqual(first);
+    expect((page!.messages as { text: string }[]).map(({ text }) => text)).toEqual(['Hello from a socket', 'Hello over REST']);
+
+    const resumed = await client(resume, [], (frames) => frames.some(({ data }) => data.recovered !== undefined));
+    const { data } = resumed.find((frame) => frame.data.recovered !== undefined)!;
+    expect(data.recovered).toBe(true);
+    expect(data.events).toEqual((await log()).slice(1));
+    expect((data.events as Frame[]).map(({ seq }) => seq)).toEqual([2, 3]);
+  });
+
+  it(`carries ${MESSAGES} messages each way while one client loses its connection at random`, async () => {
+    const { epoch } = (await get(`/v1/rooms/${room}`, ada)) as { epoch: string };
+    talkers = [new Talker(ada, room, epoch), new Talker(grace, room, epoch)];
+    const loser = talkers[1];
+    let framesToLoss = 1 + random.below(80);
+    loser.onFrame = () => {
+      if (--framesToLoss > 0 || loser.fault !== undefined) return;
+      framesToLoss = 1 + random.below(80);
+      loser.drop(random.pick(['terminate', 'close']));
+      setImmediate(() => loser.connect(port));
+    };
+    for (const talker of talkers) talker.connect(port);
+    for (let index = 0; index < MESSAGES; index++) {
+      for (const [who, talker] of talkers.entries()) talker.say(`${who}: ${index}`);
+      const isFree = () => talkers.every((talker) => talker.unacked < WINDOW);
+      if (!isFree()) await until(isFree, 'acks', CHAT_MS);
+    }
+    await until(() => talkers.every((talker) => talker.has(2 * MESSAGES + 2)), 'both have it all', CHAT_MS);
+    expect(loser.sockets).toBeGreaterThan(20);
+    expect(loser.replayed).toBeGreaterThan(20);
+    expect(talkers[0].sockets).toBe(1);
+    loser.onFrame = () => {};
+  }, 60_000);
+
+  it('leaves both with exactly the history, in order', async () => {
+    const events = await log();
+    for (const talker of talkers) expect(flawOf(talker.events, events)).toBeUndefined();
+    const messages = await history();
+    expect(messages).toEqual(events.filter(({ event }) => event === 'message.created').map(({ data }) => data as object));
+    for (const [who, talker] of talkers.entries()) {
+      const said = messages.filter(({ text }) => text.startsWith(`${who}: `));
+      expect(said.map(({ text }) => text)).toEqual(Array.from({ length: MESSAGES }, (_, index) => `${who}: ${index}`));
+      const acks = [...talker.acks.values()].sort((a, b) => a.seq - b.seq);
+      const sent = acks.map(({ seq, clientId, text }) => ({ seq, sender: talker.userId, clientId, text }));
+      expect(said.map(({ seq, sender, clientId, text }) => ({ seq, sender, clientId, text }))).toEqual(sent);
+    }
+  });
+
+  it('would tell a hole, a double, a swap and another text', async () => {
+    const events = await log();
+    const at = 1 + random.below(events.length - 2);
+    const [before, [event], after] = [events.slice(0, at), events.slice(at), events.slice(at + 1)];
+    expect(flawOf([...before, ...after], events)).toBeDefined();
+    expect(flawOf([...before, event!, event!, ...after], events)).toBeDefined();
+    expect(flawOf([...before, after[0]!, event!, ...after.slice(1)], events)).toBeDefined();
+    expect(flawOf([...before, { ...event!, data: { ...event!.data, text: 'another' } }, ...after], events)).toBeDefined();
+    expect(flawOf(events.slice(0, -1), events)).toBeDefined();
+  });
+
+  it('is whole after kill -9, at a moment when messages are under way', async () => {
+    const before = await log();
+    const [speaker, listener] = talkers;
+    let killed: Promise<unknown> | undefined;
+    speaker.onFrame = ({ event }) => {
+      if (event === 'ack') killed ??= checkout.killServer('SIGKILL');
+    };
+    for (let index = 0; index < WINDOW; index++) speaker.say(`late: ${index}`);
+    await until(() => killed !== undefined, 'an ack');
+    expect(await killed).not.toBe(0);
+    await until(() => talkers.every(({ fault }) => fault !== undefined), 'both have lost the server');
+    const acked = [...speaker.acks.values()].filter(({ text }) => text.startsWith('late: '));
+    expect(acked).not.toEqual([]);
+
+    port = await checkout.start(startCommand);
+    const after = await log();
+    expect(after.slice(0, before.length)).toEqual(before);
+    for (const { seq, clientId } of acked) expect(after[seq - 1]!.data.clientId).toBe(clientId);
+    for (const talker of talkers) talker.connect(port);
+    await until(() => talkers.every((talker) => talker.has(2 * MESSAGES + 2 + WINDOW)), 'both have it all');
+    const events = await log();
+    for (const talker of [speaker, listener]) expect(flawOf(talker.events, events)).toBeUndefined();
+    const late = events.map(({ data }) => data.text as string | undefined).filter((text) => text?.startsWith('late: '));
+    expect(late).toEqual(Array.from({ length: WINDOW }, (_, index) => `late: ${index}`));
+  }, 60_000);
+
+  it('knows the messages from before it was killed: sent again, they are duplicates with the same seq', async () => {
+    const before = await log();
+    for (const talker of talkers) {
+      const old = [...talker.acks.values()];
+      const again = [old[0]!, random.pick(old), old.at(-1)!];
+      for (const { clientId, text } of again) talker.say(text, clientId);
+      await until(() => talker.has(0), 'acks');
+      for (const ack of again) expect(talker.acks.get(ack.clientId)).toEqual({ ...ack, duplicate: true });
+    }
+    expect(await log()).toEqual(before);
+  });
+
+  it('stops in good order when npm start is asked to, as soon as its clients have gone, and leaves no process', async () => {
+    await terminal.end();
+    for (const talker of talkers) talker.onFrame = ({ event }) => event === 'drain' && talker.drop('close');
+    const asked = Date.now();
+    expect(await checkout.stop('SIGTERM')).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(LAST_DRAIN_MS); // both have gone by themselves: nobody is waited for
+    expect(checkout.processes).toEqual([]);
+    for (const left of ['server.lock', 'postgres/cluster/postmaster.pid']) {
+      expect([left, existsSync(join(checkout.folder, 'data', left))]).toEqual([left, false]);
+    }
+  });
 });
