@@ -81,12 +81,19 @@ async function works([file, ...args]: string[], user: { uid?: number; gid?: numb
   );
 }
 
-/** Gives a folder and all in it to a user, if it is not theirs. */
+/**
+ * Gives a folder and all in it to a user, if it is not theirs. What vanishes meanwhile needs no owner: a PostgreSQL whose server was
+ * killed may still be ending in there.
+ */
 async function give(path: string, owner: number): Promise<void> {
-  const found = await lstat(path);
-  if (found.isDirectory()) {
-    for (const name of await readdir(path)) await give(join(path, name), owner);
+  try {
+    const found = await lstat(path);
+    if (found.isDirectory()) {
+      for (const name of await readdir(path)) await give(join(path, name), owner);
+    }
+    // Last, so that a folder is theirs only when all in it is.
+    if (found.uid !== owner && !found.isSymbolicLink()) await chown(path, owner, owner);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  // Last, so that a folder is theirs only when all in it is.
-  if (found.uid !== owner && !found.isSymbolicLink()) await chown(path, owner, owner);
 }
