@@ -46,6 +46,8 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
   let grace: string;
   let room: string;
   let talkers: [Talker, Talker];
+  /** How many messages the room has once the talkers have said theirs. */
+  let total: number;
 
   beforeAll(async () => {
     checkout = new Checkout();
@@ -145,6 +147,7 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
 
   it(`carries ${MESSAGES} messages each way while one client loses its connection at random`, async () => {
     const { epoch } = (await get(`/v1/rooms/${room}`, ada)) as { epoch: string };
+    total = (await history()).length + 2 * MESSAGES;
     talkers = [new Talker(ada, room, epoch), new Talker(grace, room, epoch)];
     const loser = talkers[1];
     let framesToLoss = 1 + random.below(80);
@@ -160,7 +163,7 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
       const isFree = () => talkers.every((talker) => talker.unacked < WINDOW);
       if (!isFree()) await until(isFree, 'acks', CHAT_MS);
     }
-    await until(() => talkers.every((talker) => talker.has(2 * MESSAGES + 2)), 'both have it all', CHAT_MS);
+    await until(() => talkers.every((talker) => talker.has(total)), 'both have it all', CHAT_MS);
     expect(loser.sockets).toBeGreaterThan(20);
     expect(loser.replayed).toBeGreaterThan(20);
     expect(talkers[0].sockets).toBe(1);
@@ -211,7 +214,7 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
     expect(after.slice(0, before.length)).toEqual(before);
     for (const { seq, clientId } of acked) expect(after[seq - 1]!.data.clientId).toBe(clientId);
     for (const talker of talkers) talker.connect(port);
-    await until(() => talkers.every((talker) => talker.has(2 * MESSAGES + 2 + WINDOW)), 'both have it all');
+    await until(() => talkers.every((talker) => talker.has(total + WINDOW)), 'both have it all');
     const events = await log();
     for (const talker of [speaker, listener]) expect(flawOf(talker.events, events)).toBeUndefined();
     const late = events.map(({ data }) => data.text as string | undefined).filter((text) => text?.startsWith('late: '));
