@@ -51,7 +51,8 @@ export class Connection {
 
   /** As `write`, for what a slow client can do without until it has caught up. */
   deliver(frame: Buffer, key: string): void {
-    if (this.unsentBytes > UNSENT.pauseBytes) (this.#deferred ??= new Map()).set(key, frame);
+    // Behind one that waits all wait, or an older frame would be the last of its key.
+    if (this.#deferred !== null || this.unsentBytes > UNSENT.pauseBytes) (this.#deferred ??= new Map()).set(key, frame);
     else this.write(frame);
   }
 
@@ -66,6 +67,8 @@ export class Connection {
     else if (bytes <= JOIN_BYTES) this.socket.write(Buffer.concat(queue, bytes));
     else this.#writeTogether(queue);
     if (this.socket.writableLength > UNSENT.pauseBytes) this.#fellBehind();
+    // The kernel took at once what was too much in the queue: no 'drain' will tell.
+    else if (!this.#isSlow) this.#writeDeferred();
   }
 
   /** Writes what is queued, then closes. Nothing is written after that. */
@@ -106,9 +109,13 @@ export class Connection {
   #drained(): void {
     if (!this.#isSlow) return;
     this.#isSlow = false;
+    this.#writeDeferred();
+    if (!this.isClosing) this.onSlow(false);
+  }
+
+  #writeDeferred(): void {
     const deferred = this.#deferred;
     this.#deferred = null;
     if (deferred) for (const frame of deferred.values()) this.write(frame);
-    if (!this.isClosing) this.onSlow(false);
   }
 }
