@@ -13,6 +13,7 @@ import {
   parseFrame,
 } from '../protocol/index.js';
 import { Connection } from './connection.js';
+import { FloodCount } from './flood-count.js';
 import { RoomOrder } from './room-order.js';
 import type { Follower, Subscription } from './room-stream.js';
 import type { TurnEnd } from './turn-end.js';
@@ -26,8 +27,10 @@ export interface SessionHost {
   readonly turnEnd: TurnEnd;
 }
 
-/** So many frames refused by the rate limit, or no commands at all, one after the other: the client does not listen. */
+/** So many frames refused by the rate limit in ten seconds: the client does not listen. */
 const MAX_REFUSED = 1_000;
+const REFUSED_WINDOW_MS = 10_000;
+/** So many frames that are no commands at all, one after the other. */
 const MAX_BAD_FRAMES = 100;
 /** Pings (RFC 6455) that a client may send in a second. */
 const MAX_PINGS = 50;
@@ -56,10 +59,9 @@ export class Session implements Follower {
   #underWay = 0;
   /** Frames that came in one read with those under way. Bounded by what one read brings. */
   #backlog: string[] = [];
-  #refused = 0;
+  readonly #refusals = new FloodCount(MAX_REFUSED, REFUSED_WINDOW_MS);
   #badFrames = 0;
-  #pings = 0;
-  #pingSecond = 0;
+  readonly #pings = new FloodCount(MAX_PINGS, 1_000);
   #onIdle: (() => void) | null = null;
   #onClosed: (() => void) | null = null;
   #isClosed = false;
@@ -134,12 +136,7 @@ export class Session implements Follower {
   }
 
   receivePing(): void {
-    const second = Math.floor(Date.now() / 1000);
-    if (second !== this.#pingSecond) {
-      this.#pingSecond = second;
-      this.#pings = 0;
-    }
-    if (++this.#pings > MAX_PINGS) this.close('flooding');
+    if (this.#pings.isOver(Date.now())) this.close('flooding');
   }
 
   /** Resolves when no command is under way. */
@@ -157,7 +154,6 @@ export class Session implements Follower {
     this.#badFrames = 0;
     const retryAfterMs = this.host.takeCommand(this.userId);
     if (retryAfterMs > 0) return this.#limit(command.id, retryAfterMs);
-    this.#refused = 0;
     this.#start(command);
   }
 
@@ -175,7 +171,7 @@ export class Session implements Follower {
   }
 
   #countRefusal(): void {
-    if (++this.#refused >= MAX_REFUSED) this.close('flooding');
+    if (this.#refusals.isOver(Date.now())) this.close('flooding');
   }
 
   #start(frame: CommandFrame): void {
