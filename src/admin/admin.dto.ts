@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional } from 'class-validator';
-import { IsText, IsUserId } from '../errors/validators.js';
+import { IsIn } from 'class-validator';
+import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
 export const NOTICE_LEVELS = ['info', 'warning', 'critical'] as const;
@@ -21,7 +21,7 @@ export class NoticeDto {
   level!: (typeof NOTICE_LEVELS)[number];
 
   @ApiPropertyOptional({ description: 'The one user who gets it; without it, everybody.', maxLength: LIMITS.userIdChars, example: 'u7' })
-  @IsOptional()
+  @IfGiven()
   @IsUserId()
   user?: string;
 }

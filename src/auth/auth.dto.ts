@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsOptional, Matches } from 'class-validator';
-import { IsText } from '../errors/validators.js';
+import { Matches } from 'class-validator';
+import { IfGiven, IsText } from '../errors/validators.js';
 import { UserBody } from './user.dto.js';
 
 /** Letters and digits, with single or repeated `.`, `_`, `-` between them: nothing that looks like another username, or needs escaping. */
@@ -22,7 +22,7 @@ export class RegisterDto {
   password!: string;
 
   @ApiPropertyOptional({ description: 'Shown to others; without it, the username.', minLength: 1, maxLength: 200, example: 'Ada Lovelace' })
-  @IsOptional()
+  @IfGiven()
   @IsText(1, 200)
   name?: string;
 }

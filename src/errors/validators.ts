@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { LIMITS, metaProblem, textProblem } from '../protocol/index.js';
 
 type Check = (value: unknown) => string | null;
@@ -17,6 +17,11 @@ function checked(name: string, check: Check, options?: ValidationOptions): Prope
     },
     options,
   );
+}
+
+/** For a field that may be left out. Unlike `IsOptional` it lets no null through: null is another value than none. */
+export function IfGiven(): PropertyDecorator {
+  return ValidateIf((_, value) => value !== undefined);
 }
 
 /** A string of `min` to `max` UTF-16 code units that PostgreSQL can store: the rule that the socket has. */

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional } from 'class-validator';
-import { IsText } from '../errors/validators.js';
+import { IsIn } from 'class-validator';
+import { IfGiven, IsText } from '../errors/validators.js';
 import { LIMITS, type Role } from '../protocol/index.js';
 import type { MemberView } from './membership.entity.js';
 import { PageBody } from './page.dto.js';
@@ -18,14 +18,14 @@ export class MemberRoleDto {
 
 export class RemovalQueryDto {
   @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left`.' })
-  @IsOptional()
+  @IfGiven()
   @IsText(1, LIMITS.reasonChars)
   reason?: string;
 }
 
 export class BanDto {
   @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left` too, if the user was a member.' })
-  @IsOptional()
+  @IfGiven()
   @IsText(1, LIMITS.reasonChars)
   reason?: string;
 }

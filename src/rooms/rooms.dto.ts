@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsOptional, ValidateIf } from 'class-validator';
-import { IsMeta, IsText, IsUserId } from '../errors/validators.js';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsOptional } from 'class-validator';
+import { IfGiven, IsMeta, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS, type Message, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from './page.dto.js';
 import type { MyRoom } from './rooms.repository.js';
@@ -19,9 +19,6 @@ const META = {
 } as const;
 const SEQ = { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
-
-// Unlike IsOptional it lets no null through.
-const IfGiven = () => ValidateIf((_, value) => value !== undefined);
 
 export class NewRoomDto {
   @ApiProperty({
