@@ -1,7 +1,7 @@
 import { Body, Controller, Header, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { ApiErrors } from '../errors/api-errors.js';
+import { ApiErrors, ApiPublicErrors } from '../errors/api-errors.js';
 import { clientAddress } from '../limits/client-address.js';
 import { AccountsService } from './accounts.service.js';
 import { LoginDto, RefreshTokenDto, RegisterDto, TicketBody, TokenPairBody } from './auth.dto.js';
@@ -25,7 +25,7 @@ export class AuthController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Make an account and log in' })
   @ApiCreatedResponse({ type: TokenPairBody })
-  @ApiErrors('validation_failed', 'payload_too_large', 'conflict', 'rate_limited')
+  @ApiPublicErrors('validation_failed', 'payload_too_large', 'conflict', 'rate_limited')
   register(@Body() account: RegisterDto, @Req() request: Request): Promise<TokenPairBody> {
     return this.accounts.register(account, clientAddress(request));
   }
@@ -36,7 +36,7 @@ export class AuthController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Log in', description: 'Attempts are limited by account and by address.' })
   @ApiOkResponse({ type: TokenPairBody })
-  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'rate_limited')
+  @ApiPublicErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'rate_limited')
   login(@Body() login: LoginDto, @Req() request: Request): Promise<TokenPairBody> {
     return this.accounts.login(login, clientAddress(request));
   }
@@ -50,7 +50,7 @@ export class AuthController {
     description: 'Each refresh token works once. A second use ends the login: its refresh tokens and its access tokens.',
   })
   @ApiOkResponse({ type: TokenPairBody })
-  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated')
+  @ApiPublicErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
   refresh(@Body() { refreshToken }: RefreshTokenDto): Promise<TokenPairBody> {
     return this.sessions.refresh(refreshToken);
   }
@@ -63,7 +63,7 @@ export class AuthController {
     description: 'Its refresh tokens, its access tokens and its sockets end. An unknown token is no error.',
   })
   @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'payload_too_large')
+  @ApiPublicErrors('validation_failed', 'payload_too_large')
   logout(@Body() { refreshToken }: RefreshTokenDto): Promise<void> {
     return this.sessions.revoke(refreshToken);
   }

@@ -31,16 +31,19 @@ export class ErrorBody {
   requestId!: string;
 }
 
-const ALWAYS: ErrorCode[] = ['internal', 'timeout', 'unavailable'];
-/** A route that asks for a token also refuses banned users and users who ask too often. */
-const WITH_TOKEN: ErrorCode[] = ['forbidden', 'rate_limited'];
+/** Even a route without input refuses what cannot be read, such as a request with too many headers. */
+const ALWAYS: ErrorCode[] = ['validation_failed', 'internal', 'timeout', 'unavailable'];
+/** What the guards of a route that needs a token refuse: bad tokens, banned users, and users who ask too often. */
+const WITH_TOKEN: ErrorCode[] = ['unauthenticated', 'forbidden', 'rate_limited'];
 
-/**
- * Documents the errors of a route. `internal`, `timeout` and `unavailable` are added to every route; `forbidden` and `rate_limited`
- * to those that name `unauthenticated`.
- */
+/** Documents the errors of a route that needs a token: those named, those of the guards, and those of every route. */
 export function ApiErrors(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
-  const all = new Set([...codes, ...(codes.includes('unauthenticated') ? WITH_TOKEN : []), ...ALWAYS]);
+  return ApiPublicErrors(...codes, ...WITH_TOKEN);
+}
+
+/** Documents the errors of a `@Public()` route: those named, and those of every route. */
+export function ApiPublicErrors(...codes: ErrorCode[]): MethodDecorator & ClassDecorator {
+  const all = new Set([...codes, ...ALWAYS]);
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of all) byStatus.set(ERROR_CODES[code].status, [...(byStatus.get(ERROR_CODES[code].status) ?? []), code]);
   return applyDecorators(

@@ -1,12 +1,14 @@
 import { Controller, Get, HttpStatus, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBadRequestResponse, ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../auth/public.js';
+import { ErrorBody } from '../errors/api-errors.js';
 import { LivenessBody, ReadinessBody } from './health.dto.js';
 import { HealthService } from './health.service.js';
 
 @ApiTags('health')
 @Public()
+@ApiBadRequestResponse({ type: ErrorBody, description: '`validation_failed`' })
 @Controller('health')
 export class HealthController {
   constructor(private readonly health: HealthService) {}

@@ -1,8 +1,8 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { IsInt, Max, Min, ValidateBy, ValidateIf } from 'class-validator';
-import { IsMeta, IsText } from '../errors/validators.js';
+import { IsInt, Max, Min, ValidateBy } from 'class-validator';
+import { IfGiven, IsMeta, IsText } from '../errors/validators.js';
 import { LIMITS, type Message, type Meta } from '../protocol/index.js';
 import { RoomParams } from '../rooms/room.params.js';
 
@@ -15,9 +15,6 @@ const META = {
 const TEXT = { minLength: 1, maxLength: LIMITS.textChars, example: 'hi' } as const;
 const SEQ = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
 const POSITION = { ...SEQ, minimum: 0 } as const;
-
-// Unlike IsOptional it lets no null through.
-const IfGiven = () => ValidateIf((_, value) => value !== undefined);
 
 function IsInteger(min: number, max: number): PropertyDecorator {
   const message = `must be an integer from ${min} to ${max}`;
@@ -43,7 +40,7 @@ function IsGivenWithout(...others: string[]): PropertyDecorator {
 }
 
 export class MessageParams extends RoomParams {
-  @ApiProperty({ ...SEQ, example: 118 })
+  @ApiProperty({ ...SEQ, description: 'Names the message in its room.', example: 118 })
   @IsIntegerText(1, Number.MAX_SAFE_INTEGER)
   seq!: number;
 }
@@ -103,7 +100,14 @@ export class HistoryQueryDto {
   @IsGivenWithout('before', 'after')
   around?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LIMITS.pageItems, default: LIMITS.pageItemsDefault })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: LIMITS.pageItems,
+    default: LIMITS.pageItemsDefault,
+    description: 'At most so many messages.',
+    example: 50,
+  })
   @IfGiven()
   @IsIntegerText(1, LIMITS.pageItems)
   limit?: number;
@@ -119,7 +123,14 @@ export class EventsQueryDto {
   @IsIntegerText(0, Number.MAX_SAFE_INTEGER)
   after?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LIMITS.eventPageItems, default: LIMITS.eventPageItems })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: LIMITS.eventPageItems,
+    default: LIMITS.eventPageItems,
+    description: 'At most so many events.',
+    example: 100,
+  })
   @IfGiven()
   @IsIntegerText(1, LIMITS.eventPageItems)
   limit?: number;

@@ -13,13 +13,22 @@ const digits = ({ value }: { value: unknown }) => (typeof value === 'string' && 
 export class PageQueryDto {
   @ApiPropertyOptional({
     description: 'The `nextCursor` of the page before. It holds for this list only, and stays valid while the list changes.',
+    minLength: 1,
+    maxLength: CURSOR_CHARS,
     example: 'WyJxM2',
   })
   @IsOptional()
   @IsText(1, CURSOR_CHARS)
   cursor?: string;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: LIMITS.pageItems, default: LIMITS.pageItemsDefault, example: 50 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: LIMITS.pageItems,
+    default: LIMITS.pageItemsDefault,
+    description: 'At most so many items.',
+    example: 50,
+  })
   @Transform(digits)
   @IsInt(LIMIT_RULE)
   @Min(1, LIMIT_RULE)
