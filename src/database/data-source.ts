@@ -8,6 +8,8 @@ const LOCK_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 6_000;
 const QUERY_TIMEOUT_MS = 8_000;
 const CONNECT_TIMEOUT_MS = 3_000;
+/** After this PostgreSQL lets go of what a server holds that has stalled or is no more. */
+const IDLE_IN_TRANSACTION_MS = 15_000;
 
 /** What is under way on a lost connection rejects by itself; without a listener the loss would also be an uncaught exception. */
 const ignored = (): void => {};
@@ -26,7 +28,7 @@ export function serverDataSource(url: string, poolSize: number): DataSourceOptio
     extra: {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
-      options: `-c statement_timeout=${STATEMENT_TIMEOUT_MS} -c lock_timeout=${LOCK_TIMEOUT_MS}`,
+      options: `-c statement_timeout=${STATEMENT_TIMEOUT_MS} -c lock_timeout=${LOCK_TIMEOUT_MS} -c idle_in_transaction_session_timeout=${IDLE_IN_TRANSACTION_MS}`,
     },
   };
 }

@@ -20,7 +20,18 @@ export function translateDatabaseError(error: unknown, fate: 'not run' | 'unknow
   return isWait ? new ChatError('timeout', 'The database did not answer in time.', { cause: error }) : error;
 }
 
-function sqlState(error: unknown): string | undefined {
+/**
+ * Whether the error came from the connection, and not from PostgreSQL over it: a statement may still be under way there, so that the
+ * connection must not be used again. An error of the caller's own is neither.
+ */
+export function isOfConnection(error: unknown): boolean {
+  const cause = (error as { driverError?: unknown } | null)?.driverError ?? error;
+  if (cause instanceof ChatError || sqlState(cause) !== undefined) return false;
+  return isUnconnected(cause) || isConnectionLoss(cause);
+}
+
+/** The SQLSTATE of an error that PostgreSQL itself answered. */
+export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && 'severity' in (error as object) ? code : undefined;
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import { DataSource, type EntityManager } from 'typeorm';
-import { translateDatabaseError } from './database-error.js';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import { isOfConnection, sqlState, translateDatabaseError } from './database-error.js';
 
 /** A statement that PostgreSQL plans once a connection; its name must be unique in the program. */
 export interface Statement {
@@ -27,20 +27,38 @@ export class Sql {
       const result = await client.query<Row>({ name: statement.name, text: statement.text, values });
       return result.rows;
     } catch (error) {
-      // An error without a SQLSTATE came from the connection, which may still have the statement under way.
-      if ((error as { code?: string }).code === undefined || !('severity' in (error as object))) broken = error as Error;
+      // What has no SQLSTATE did not come from PostgreSQL: the statement may still be under way.
+      if (sqlState(error) === undefined) broken = error as Error;
       throw translateDatabaseError(error);
     } finally {
       client.release(broken);
     }
   }
 
-  /** Runs `work` in one transaction, committed when it resolves and rolled back when it rejects. Errors as for `query`. */
+  /**
+   * Runs `work` in one transaction, committed when it resolves and rolled back when it rejects. Errors as for `query`.
+   *
+   * TypeORM's own would hand a connection back to the pool with its transaction open, when the ROLLBACK of a stalled one is given up
+   * too: what the next user of that connection is told is stored would never be committed.
+   */
   async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
     try {
-      return await this.dataSource.transaction(work);
-    } catch (error) {
-      throw translateDatabaseError(error);
+      const client = (await runner.connect().catch((error: unknown) => {
+        throw translateDatabaseError(error, 'not run');
+      })) as PoolClient;
+      try {
+        await runner.startTransaction();
+        const result = await work(runner.manager);
+        await runner.commitTransaction();
+        return result;
+      } catch (error) {
+        // A client that is ending never goes back to the pool.
+        if (!(await isRolledBack(runner, error))) void client.end().catch(() => undefined);
+        throw translateDatabaseError(error);
+      }
+    } finally {
+      await runner.release();
     }
   }
 
@@ -54,5 +72,17 @@ export class Sql {
 
   get #pool(): Pool {
     return (this.dataSource.driver as unknown as { master: Pool }).master;
+  }
+}
+
+/** @returns false when the connection may still have the transaction open */
+async function isRolledBack(runner: QueryRunner, error: unknown): Promise<boolean> {
+  if (isOfConnection(error)) return false;
+  if (!runner.isTransactionActive) return true;
+  try {
+    await runner.rollbackTransaction();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** Stands between a program and a TCP server, and can cut it off: `down` resets what is open and refuses what comes, `up` lets it pass again. */
+/**
+ * Stands between a program and a TCP server, and can cut it off: `down` resets what is open and refuses what comes, `up` lets it pass
+ * again. `stall` keeps what the program sends to itself, without a word, until `flow`.
+ */
 export class TcpProxy {
   readonly #pairs = new Set<Socket>();
+  readonly #ways = new Map<Socket, Socket>();
   #isUp = true;
 
   private constructor(private readonly server: Server) {}
@@ -29,6 +33,17 @@ export class TcpProxy {
     this.#isUp = true;
   }
 
+  stall(): void {
+    for (const [client, target] of this.#ways) {
+      client.unpipe(target);
+      client.pause();
+    }
+  }
+
+  flow(): void {
+    for (const [client, target] of this.#ways) client.pipe(target);
+  }
+
   async close(): Promise<void> {
     this.down();
     this.server.close();
@@ -44,10 +59,12 @@ export class TcpProxy {
       socket.on('error', () => {}); // 'close' follows
       socket.once('close', () => {
         this.#pairs.delete(socket);
+        this.#ways.delete(client);
         other.destroy();
       });
     }
     if (!this.#isUp) return void client.resetAndDestroy();
+    this.#ways.set(client, target);
     client.pipe(target).pipe(client);
   }
 }
