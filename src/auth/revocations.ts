@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type Act, RoomBus } from '../bus/room-bus.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
@@ -19,7 +19,7 @@ const BANNED_USERS: Statement = { name: 'banned_users', text: 'SELECT id FROM us
  * server serves, then fed by acts. After a restart, what only an act said (`user.revoked`) is no longer known.
  */
 @Injectable()
-export class Revocations implements OnModuleInit, OnModuleDestroy {
+export class Revocations implements OnModuleInit, OnApplicationShutdown {
   /** Session to the time (Unix ms) from which none of its tokens lives; in the order of revocation. */
   readonly #sessions = new Map<string, number>();
   readonly #notBefore = new Map<string, number>();
@@ -42,7 +42,7 @@ export class Revocations implements OnModuleInit, OnModuleDestroy {
     for (const { id } of banned) this.#banned.add(id);
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
   }
 

@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { RoomBus } from '../bus/room-bus.js';
 import { Batcher } from '../database/batcher.js';
@@ -49,7 +49,7 @@ const overflow = () => new ChatError('unavailable', 'Too many users arrive at on
  * connection nor a request costs a query of its own.
  */
 @Injectable()
-export class UserDirectory implements OnModuleDestroy {
+export class UserDirectory implements OnApplicationShutdown {
   readonly #known = new LRUCache<string, Known>({ max: CACHE_USERS, ttl: CACHE_MS });
   /** Choices that came while a batch was being read, which may have read an earlier one. */
   readonly #chosenMeanwhile = new Map<string, ChosenStatus>();
@@ -79,7 +79,7 @@ export class UserDirectory implements OnModuleDestroy {
     });
   }
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#stopListening();
   }
 

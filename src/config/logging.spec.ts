@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { redactUrl } from './logging.js';
+import { pino } from 'pino';
+import { QueryFailedError } from 'typeorm';
+import type { Config } from './config.js';
+import { loggerParams, redactUrl } from './logging.js';
 
 describe('redactUrl', () => {
   it.each([
@@ -24,4 +27,18 @@ describe('redactUrl', () => {
       }),
     );
   });
+});
+
+it('logs no value of a statement that failed', () => {
+  const lines: string[] = [];
+  const { pinoHttp } = loggerParams({ logLevel: 'info' } as Config);
+  const { serializers } = pinoHttp as { serializers: Record<string, (value: unknown) => unknown> };
+  const logger = pino(
+    { serializers: { err: pino.stdSerializers.wrapErrorSerializer(serializers.err as never) } },
+    { write: (line: string) => lines.push(line) },
+  );
+  const cause = Object.assign(new Error('timeout'), { code: '57014', detail: 'Key (username)=(ada)', parameters: ['ada', '$argon2id$x'] });
+  logger.error({ err: new QueryFailedError('INSERT INTO accounts', ['ada', '$argon2id$x'], cause) }, 'failed');
+  expect(lines[0]).toContain('57014');
+  expect(lines[0]).not.toMatch(/argon2id|ada|INSERT/);
 });

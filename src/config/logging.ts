@@ -41,10 +41,23 @@ export function loggerParams(config: Config): Params {
       customLogLevel: (_request, response, error) => (error !== undefined || response.statusCode >= 500 ? 'error' : 'info'),
       customSuccessMessage: () => 'request',
       customErrorMessage: () => 'request failed',
-      serializers: { req: requestView, res: (response: ServerResponse) => ({ status: response.statusCode }) },
+      serializers: { req: requestView, err: errorView, res: (response: ServerResponse) => ({ status: response.statusCode }) },
       redact: { paths: SECRET_HEADERS.flatMap((name) => [`headers["${name}"]`, `*.headers["${name}"]`]), censor: '[redacted]' },
     },
   };
+}
+
+interface SerializedError {
+  type: string;
+  message: string;
+  stack: string;
+  raw?: { code?: unknown; driverError?: { code?: unknown } };
+}
+
+// An error of TypeORM or of the driver carries its statement's values: people's words, and hashes of passwords.
+function errorView({ type, message, stack, raw }: SerializedError): object {
+  const code = raw?.code ?? raw?.driverError?.code;
+  return { type, message, stack, ...(typeof code === 'string' && { code }) };
 }
 
 interface SerializedRequest {

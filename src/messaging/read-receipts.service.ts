@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { UserDirectory } from '../auth/user-directory.js';
 import { RoomBus } from '../bus/room-bus.js';
 import { ephemeralFrame } from '../protocol/index.js';
@@ -16,7 +16,7 @@ const COALESCE_MS = 500;
  * place only, and nothing of users who are invisible then. Receipts are hints: one may be lost, when the status of a user cannot be read.
  */
 @Injectable()
-export class ReadReceipts implements OnModuleDestroy {
+export class ReadReceipts implements OnApplicationShutdown {
   readonly #logger = new Logger(ReadReceipts.name);
   #pending = new Map<string, Receipt>();
   /** Set from the first receipt that waits until those of its time are told. */
@@ -28,7 +28,7 @@ export class ReadReceipts implements OnModuleDestroy {
     private readonly directory: UserDirectory,
   ) {}
 
-  onModuleDestroy(): void {
+  onApplicationShutdown(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
   }

@@ -38,6 +38,11 @@ export class Connection {
     return this.#isSlow;
   }
 
+  /** All bytes that the kernel has taken so far: they grow while the client reads. */
+  get takenBytes(): number {
+    return this.socket.bytesWritten - this.socket.writableLength;
+  }
+
   get unsentBytes(): number {
     return this.#queuedBytes + this.socket.writableLength;
   }
@@ -83,8 +88,9 @@ export class Connection {
     this.ws.close(CLOSE_CODES[reason]);
   }
 
-  /** Cuts off a client that has not answered the close in time. */
+  /** Lets a client go on that has caught up without ever being quite done, and cuts off one that has not answered the close in time. */
   sweep(now: number): void {
+    if (this.#isSlow && this.unsentBytes < UNSENT.pauseBytes / 2) this.#drained();
     if (this.#closingSince !== null && now - this.#closingSince > CLOSE_PATIENCE_MS) this.terminate();
   }
 

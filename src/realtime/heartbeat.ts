@@ -4,7 +4,6 @@ import { Hub } from './hub.js';
 import type { Session } from './session.js';
 
 const SWEEP_MS = 1_000;
-const MAX_UNANSWERED = 2;
 
 /** Walks all sockets each second: pings them, drops the dead, warns of tokens that expire and closes on those that have. No timer a socket. */
 @Injectable()
@@ -40,10 +39,7 @@ export class Heartbeat implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   #beat(session: Session, now: number): void {
-    if (session.nextPingAt > 0) {
-      if (session.pingsUnanswered >= MAX_UNANSWERED) return session.close('heartbeatMissed');
-      session.ping();
-    }
+    if (session.nextPingAt > 0 && !session.beat()) return session.close('heartbeatMissed');
     session.nextPingAt = now + TIMES.heartbeatMs * (0.9 + 0.2 * Math.random());
   }
 }

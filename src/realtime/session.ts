@@ -32,6 +32,8 @@ const MAX_REFUSED = 1_000;
 const REFUSED_WINDOW_MS = 10_000;
 /** So many frames that are no commands at all, one after the other. */
 const MAX_BAD_FRAMES = 100;
+/** Pings of ours in a row that may stay unanswered. */
+const MAX_UNANSWERED = 2;
 /** Pings (RFC 6455) that a client may send in a second. */
 const MAX_PINGS = 50;
 
@@ -61,6 +63,7 @@ export class Session implements Follower {
   #backlog: string[] = [];
   readonly #refusals = new FloodCount(MAX_REFUSED, REFUSED_WINDOW_MS);
   #badFrames = 0;
+  #takenBytes = 0;
   readonly #pings = new FloodCount(MAX_PINGS, 1_000);
   #onIdle: (() => void) | null = null;
   #onClosed: (() => void) | null = null;
@@ -119,9 +122,21 @@ export class Session implements Follower {
     this.isWarned = false;
   }
 
-  ping(): void {
+  /** The server does not read: too much is under way, or the client takes too little. */
+  get isReadPaused(): boolean {
+    return this.ws.isPaused;
+  }
+
+  /** Asks for a sign of life. @returns false when the client let two such questions go unanswered */
+  beat(): boolean {
+    const { takenBytes, isSlow } = this.connection;
+    // A socket that is not read shows no pong. Then its client lives while it takes what is written, or while it waits for us.
+    if (this.isReadPaused && (!isSlow || takenBytes > this.#takenBytes)) this.pingsUnanswered = 0;
+    this.#takenBytes = takenBytes;
+    if (this.pingsUnanswered >= MAX_UNANSWERED) return false;
     this.pingsUnanswered++;
     this.ws.ping();
+    return true;
   }
 
   /** Takes one message of the socket. */
@@ -146,11 +161,12 @@ export class Session implements Follower {
 
   #accept(text: string): void {
     const parsed = parseFrame(text);
+    const { id } = 'problem' in parsed ? parsed.problem : parsed.command;
+    if (id !== undefined && this.#busyIds.has(id)) {
+      return this.#refuse({ id: undefined, code: 'bad_frame', message: `The id ${id} is that of a command under way.` });
+    }
     if ('problem' in parsed) return this.#refuse(parsed.problem);
     const { command } = parsed;
-    if (command.id !== undefined && this.#busyIds.has(command.id)) {
-      return this.#refuse({ id: undefined, code: 'bad_frame', message: `The id ${command.id} is that of a command under way.` });
-    }
     this.#badFrames = 0;
     const retryAfterMs = this.host.takeCommand(this.userId);
     if (retryAfterMs > 0) return this.#limit(command.id, retryAfterMs);
@@ -159,8 +175,7 @@ export class Session implements Follower {
 
   // A bad frame counts against the limit as a command does, or it would be the cheaper way to flood.
   #refuse({ id, code, message, details }: FrameProblem): void {
-    const isAnswerable = id === undefined || !this.#busyIds.has(id);
-    this.write(errorFrame(isAnswerable ? id : undefined, { code, message, retryable: false, ...(details && { details }) }));
+    this.write(errorFrame(id, { code, message, retryable: false, ...(details && { details }) }));
     if (code === 'bad_frame' && ++this.#badFrames >= MAX_BAD_FRAMES) return this.close('protocolViolation');
     if (this.host.takeCommand(this.userId) > 0) this.#countRefusal();
   }
@@ -200,11 +215,11 @@ export class Session implements Follower {
   #regulate(): void {
     if (this.connection.isClosing) return;
     if (this.#isFull) {
-      if (!this.ws.isPaused) this.ws.pause();
+      if (!this.isReadPaused) this.ws.pause();
       return;
     }
     while (this.#backlog.length > 0 && !this.#isFull && !this.connection.isClosing) this.#accept(this.#backlog.shift()!);
-    if (this.ws.isPaused && !this.#isFull && !this.connection.isClosing) this.ws.resume();
+    if (this.isReadPaused && !this.#isFull && !this.connection.isClosing) this.ws.resume();
   }
 }
 

@@ -245,6 +245,13 @@ describe('POST /v1/auth/logout', () => {
     expect(body).toMatchObject({ code: 'unauthenticated' });
   });
 
+  it('says again that the login has ended when it is asked again, since the first answer may have been lost on the way', async () => {
+    const pair = await register();
+    const before = server.acts.length;
+    for (let attempt = 0; attempt < 2; attempt++) await post('logout', { refreshToken: pair.refreshToken }).expect(204);
+    expect(server.acts.slice(before)).toEqual([0, 1].map(() => ({ kind: 'session.revoked', session: expect.any(String) })));
+  });
+
   it('changes nothing for a token that never was', async () => {
     await post('logout', { refreshToken: 'never' }).expect(204);
   });

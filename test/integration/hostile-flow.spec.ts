@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { RateLimits } from '../../src/limits/rate-limits.js';
 import { MessagingService } from '../../src/messaging/messaging.service.js';
+import { Heartbeat } from '../../src/realtime/heartbeat.js';
 import { Hub } from '../../src/realtime/hub.js';
 import type { Session } from '../../src/realtime/session.js';
 import { Sessions } from '../../src/realtime/sessions.service.js';
@@ -57,7 +58,7 @@ describe('commands under way', () => {
     const client = await server.connect('ann');
     await whileLocked(async () => {
       client.raw(sendText(room, 7));
-      for (const text of [sendText(room, 7), '{"id":7,"event":"ping"}']) {
+      for (const text of [sendText(room, 7), '{"id":7,"event":"ping"}', '{"id":7,"event":"nothing"}']) {
         const refused = client.next(() => true);
         client.raw(text);
         expect(await refused).toEqual({
@@ -89,6 +90,30 @@ describe('commands under way', () => {
     expect(answers.every(({ event }) => event === 'ack')).toBe(true);
     expect(answers.map(({ id, data }) => [id, (data as { seq: number }).seq])).toEqual(answers.map(({ id }) => [id, id]));
     for (const one of [client, other]) await one.close();
+  });
+});
+
+describe('the heartbeat', () => {
+  it('lets a client live whose pongs are not read, since its commands wait for the database', async () => {
+    const room = await server.room('ann', 'private');
+    const client = await server.connect('ann');
+    const heartbeat = server.get(Heartbeat);
+    await whileLocked(async () => {
+      for (let id = 1; id <= 80; id++) client.raw(sendText(room, id));
+      await until(() => sessionOf('ann').isReadPaused, 'the socket is not read');
+      for (let beat = 1; beat <= 5; beat++) heartbeat.sweep(Date.now() + beat * 30_000);
+    });
+    await until(() => client.frames.filter(({ event }) => event === 'ack').length === 80, 'all are answered');
+    await client.command('ping', {}, 100);
+    await client.close();
+  });
+
+  it('drops a client that is read and lets two pings go unanswered', async () => {
+    const client = await RawSocket.open(server.wsUrl, server.test.token('mute'));
+    const heartbeat = server.get(Heartbeat);
+    for (let beat = 1; beat <= 4; beat++) heartbeat.sweep(Date.now() + beat * 30_000);
+    await client.until(() => client.closeCode === 4012);
+    client.socket.destroy();
   });
 });
 
