@@ -16,13 +16,12 @@ const BANNED_USERS: Statement = { name: 'banned_users', text: 'SELECT id FROM us
 
 /**
  * Which tokens no longer count though they are signed and in time. In memory, so that asking costs nothing: loaded before the
- * server serves, then fed by acts. After a restart, what only an act said (`user.revoked`) is no longer known.
+ * server serves, then fed by acts.
  */
 @Injectable()
 export class Revocations implements OnModuleInit, OnApplicationShutdown {
   /** Session to the time (Unix ms) from which none of its tokens lives; in the order of revocation. */
   readonly #sessions = new Map<string, number>();
-  readonly #notBefore = new Map<string, number>();
   readonly #banned = new Set<string>();
   #stopListening = () => {};
 
@@ -49,8 +48,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   /** @throws {ChatError} `forbidden` when the user is banned, `unauthenticated` when the token was revoked */
   assertValid(principal: Principal): void {
     if (this.#banned.has(principal.userId)) throw bannedUser();
-    const revoked = principal.sessionId !== null && this.#sessions.has(principal.sessionId);
-    if (revoked || principal.issuedAt < (this.#notBefore.get(principal.userId) ?? 0)) {
+    if (principal.sessionId !== null && this.#sessions.has(principal.sessionId)) {
       throw new ChatError('unauthenticated', 'The access token has been revoked.');
     }
   }
@@ -59,9 +57,6 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     switch (act.kind) {
       case 'session.revoked':
         this.#revokeSession(act.session);
-        break;
-      case 'user.revoked':
-        this.#notBefore.set(act.user, Math.max(act.notBefore, this.#notBefore.get(act.user) ?? 0));
         break;
       case 'user.banned':
         this.#banned.add(act.user);

@@ -1,6 +1,8 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Lifecycle } from '../config/lifecycle.js';
 import { ApiErrors } from '../errors/api-errors.js';
+import { ChatError } from '../errors/chat-error.js';
 import { CurrentUser } from './current-user.js';
 import type { Principal } from './principal.js';
 import { UserDirectory } from './user-directory.js';
@@ -10,7 +12,10 @@ import { MeBody, UserListBody, UsersQueryDto } from './user.dto.js';
 @ApiBearerAuth()
 @Controller('v1')
 export class UsersController {
-  constructor(private readonly directory: UserDirectory) {}
+  constructor(
+    private readonly directory: UserDirectory,
+    private readonly lifecycle: Lifecycle,
+  ) {}
 
   @Get('me')
   @ApiOperation({
@@ -20,6 +25,7 @@ export class UsersController {
   @ApiOkResponse({ type: MeBody })
   @ApiErrors('unauthenticated')
   async me(@CurrentUser() principal: Principal): Promise<MeBody> {
+    if (this.lifecycle.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
     const [users, statuses] = await Promise.all([this.directory.find([principal.userId]), this.directory.statuses([principal.userId])]);
     return { ...users[0]!, status: statuses.get(principal.userId)!, roles: principal.roles };
   }

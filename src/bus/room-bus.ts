@@ -15,7 +15,7 @@ export interface LogEvent {
   user: string | null;
   /** When this event ends access: why. It ends `user`'s, or everybody's when `user` is null. */
   ends: ClosedReason | null;
-  /** A whole WebSocket text frame, encoded once. Absent where its place in the log has no event (a silent end of access). */
+  /** A whole WebSocket text frame, encoded once. */
   frame: Buffer;
 }
 
@@ -40,12 +40,12 @@ export interface Signal {
 export type Act =
   /** Tokens of this session (`sid`) end. */
   | { kind: 'session.revoked'; session: string }
-  /** All tokens of the user issued before `notBefore` (Unix seconds) end. */
-  | { kind: 'user.revoked'; user: string; notBefore: number }
   | { kind: 'user.banned'; user: string }
   | { kind: 'user.unbanned'; user: string }
   /** The user's access to the room ended without an event of its own, at the log's head `atSeq`. */
   | { kind: 'access.ended'; room: string; user: string; reason: ClosedReason; atSeq: number }
+  /** The room is gone for all of these users, whether they follow it or not. */
+  | { kind: 'room.removed'; users: readonly string[]; room: string; reason: ClosedReason }
   | { kind: 'room.added'; user: string; room: RoomView; role: string }
   | { kind: 'status.chosen'; user: string; status: string };
 

@@ -24,8 +24,8 @@ const CLEAN: Statement = {
 export type HeadsListener = (heads: ReadonlyMap<string, number>) => void;
 
 /**
- * Learns from PostgreSQL itself, each second, which logs grew: also of a commit whose answer was lost. A listener that is told nothing for
- * longer, because the database could not be read, is told everything then.
+ * Learns from PostgreSQL itself, each second, which logs grew: also of a commit whose answer was lost. While the database cannot be read
+ * nobody is told; afterwards all of it comes, since only a feed that reads removes what is old.
  */
 @Injectable()
 export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdown {

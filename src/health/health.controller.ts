@@ -23,7 +23,10 @@ export class HealthController {
   @Get('ready')
   @ApiOperation({ summary: 'Can it serve?', description: 'Probes what the server needs; answers within a second.' })
   @ApiOkResponse({ type: ReadinessBody })
-  @ApiServiceUnavailableResponse({ type: ReadinessBody, description: 'A dependency is down; `dependencies` says which.' })
+  @ApiServiceUnavailableResponse({
+    type: ReadinessBody,
+    description: 'A dependency is down, and `dependencies` says which; or the server is stopping.',
+  })
   async ready(@Res({ passthrough: true }) response: Response): Promise<ReadinessBody> {
     const readiness = await this.health.readiness();
     response.status(readiness.status === 'up' ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);

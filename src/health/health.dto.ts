@@ -21,7 +21,7 @@ export class DependenciesBody {
 }
 
 export class ReadinessBody {
-  @ApiProperty({ enum: ['up', 'down'], example: 'up' })
+  @ApiProperty({ enum: ['up', 'down'], description: '`down` also while the server is stopping.', example: 'up' })
   status!: HealthStatus;
 
   @ApiProperty({ type: DependenciesBody })

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Lifecycle } from '../config/lifecycle.js';
 import { Sql } from '../database/sql.js';
 import type { DependencyBody, ReadinessBody } from './health.dto.js';
 
@@ -10,12 +11,15 @@ const PROBE = { name: 'health_probe', text: 'SELECT 1' };
 export class HealthService {
   #probe: Promise<DependencyBody> | undefined;
 
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly lifecycle: Lifecycle,
+  ) {}
 
   /** Answers within a second, whatever the database does. */
   async readiness(): Promise<ReadinessBody> {
     const database = await this.#database();
-    return { status: database.status, dependencies: { database } };
+    return { status: this.lifecycle.isDraining ? 'down' : database.status, dependencies: { database } };
   }
 
   async #database(): Promise<DependencyBody> {

@@ -53,7 +53,7 @@ export class MessageEdits {
       const sameText = text === undefined || text === message.text;
       const sameMeta = meta === undefined || isDeepStrictEqual(asStored(meta), message.meta);
       if (sameText && sameMeta) return current;
-      if (blocked) throw blocked;
+      if (blocked) throw withCurrent(blocked, current);
       if (ifVersion !== undefined && ifVersion !== message.version) {
         throw new ChatError('conflict', 'The message has been edited since.', { current });
       }
@@ -73,8 +73,9 @@ export class MessageEdits {
       let blocked = refuseUnless(facts, 'message.delete');
       const message = await messageUnderLock(tx, seq);
       if (message.senderId !== userId) blocked = refuseUnless(facts, 'message.delete.any');
-      if (message.deletedAt) return messageView(message);
-      if (blocked) throw blocked;
+      const current = messageView(message);
+      if (message.deletedAt) return current;
+      if (blocked) throw withCurrent(blocked, current);
       return change(tx, 'message.deleted', message, { text: '', meta: {}, deletedAt: tx.at });
     });
   }
@@ -91,6 +92,10 @@ function refuseUnless(facts: AccessFacts, action: RoomAction): ChatError | null 
   const refused = refusal(action, facts);
   if (refused && refused.code !== 'conflict') throw refused;
   return refused;
+}
+
+function withCurrent({ code, message }: ChatError, current: Message): ChatError {
+  return new ChatError(code, message, { current });
 }
 
 async function messageUnderLock({ manager, room }: LogTransaction, seq: number): Promise<MessageEntity> {

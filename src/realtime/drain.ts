@@ -1,5 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { Lifecycle } from '../config/lifecycle.js';
 import { ephemeralFrame } from '../protocol/index.js';
 import { Hub } from './hub.js';
 import type { Session } from './session.js';
@@ -14,19 +15,15 @@ const CLOSE_PATIENCE_MS = 1_000;
 @Injectable()
 export class Drain implements BeforeApplicationShutdown {
   readonly #logger = new Logger(Drain.name);
-  #isDraining = false;
 
   constructor(
     private readonly config: Config,
+    private readonly lifecycle: Lifecycle,
     private readonly hub: Hub,
   ) {}
 
-  get isDraining(): boolean {
-    return this.#isDraining;
-  }
-
   async beforeApplicationShutdown(): Promise<void> {
-    this.#isDraining = true;
+    this.lifecycle.drain();
     const sessions = [...this.hub.sessions()];
     if (sessions.length === 0) return;
     this.#logger.log(`Letting ${sessions.length} connections go within ${this.config.drainMs} ms.`);

@@ -73,14 +73,14 @@ export class Hub implements OnApplicationShutdown {
       case 'session.revoked':
         for (const session of this.sessions()) if (session.principal.sessionId === act.session) session.close('revoked');
         break;
-      case 'user.revoked':
-        for (const session of this.ofUser(act.user)) if (session.principal.issuedAt < act.notBefore) session.close('revoked');
-        break;
       case 'user.banned':
         for (const session of this.ofUser(act.user)) session.close('banned');
         break;
       case 'access.ended':
         this.#tellRemoved(act.user, act.room, act.reason);
+        break;
+      case 'room.removed':
+        for (const user of act.users) this.#tellRemoved(user, act.room, act.reason);
         break;
       case 'room.added': {
         const frame = ephemeralFrame('room.added', { room: act.room, role: act.role as Role });

@@ -72,6 +72,7 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
       while (stream.hasGap && this.#streams.get(stream.room) === stream) {
         const page = await this.replay.readAfter(stream.room, stream.position!);
         if (!page) break;
+        if (page.events.length === 0) throw new Error(`the log of ${stream.room} ends before its head`);
         stream.take({ room: stream.room, epoch: page.epoch, headSeq: page.headSeq, events: page.events.map(logEvent) });
       }
       this.#filling.delete(stream);

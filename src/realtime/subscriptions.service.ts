@@ -54,8 +54,9 @@ export class SubscriptionsService {
       const { room } = requests[index]!;
       if (result.status === 'rejected') return refusedJson(room, result.reason);
       const { json, subscription } = result.value;
-      left -= Buffer.byteLength(json);
-      if (left >= 0) {
+      const bytes = Buffer.byteLength(json);
+      if (bytes <= left) {
+        left -= bytes;
         live.push(result.value);
         return json;
       }

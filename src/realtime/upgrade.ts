@@ -4,10 +4,10 @@ import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import { Revocations } from '../auth/revocations.js';
 import { Config } from '../config/config.js';
+import { Lifecycle } from '../config/lifecycle.js';
 import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
-import { Drain } from './drain.js';
 import { Hub } from './hub.js';
 
 /** More than any client sends; Node's own bound is on bytes. */
@@ -22,7 +22,7 @@ export class Upgrade {
     private readonly authenticator: Authenticator,
     private readonly revocations: Revocations,
     private readonly limits: RateLimits,
-    private readonly drain: Drain,
+    private readonly lifecycle: Lifecycle,
     private readonly hub: Hub,
   ) {}
 
@@ -52,7 +52,7 @@ export class Upgrade {
   }
 
   #assertServing(): void {
-    if (this.drain.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
+    if (this.lifecycle.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
   }
 
   #checkOrigin({ headers }: IncomingMessage): void {

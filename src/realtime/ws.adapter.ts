@@ -5,6 +5,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../auth/principal.js';
+import { ChatError } from '../errors/chat-error.js';
 import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
 import { LIMITS } from '../protocol/index.js';
 import { Command } from './command.js';
@@ -107,7 +108,7 @@ declare module 'ws' {
   }
 }
 
-// Shared by all sockets: a closure for each would cost memory a connection.
+// Shared by all sockets, as far as they can be: a closure costs memory a connection.
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   this[SESSION].receive(data as Buffer, isBinary);
 }
@@ -123,8 +124,13 @@ function onPong(this: WebSocket): void {
 // ws closes with the right code (1002, 1007, 1009) by itself; `close` follows.
 function ignoreError(): void {}
 
+/** To a client that wants to connect it is all one what the server waited for: it is not ready. */
+function refusalOf(error: ChatError): ChatError {
+  return error.code === 'timeout' ? new ChatError('unavailable', 'The server is not ready.', { retryAfterMs: 1_000, cause: error }) : error;
+}
+
 function refuse(socket: Socket, error: unknown): void {
-  const { status, headers, body } = httpErrorAnswer(toChatError(error), randomUUID());
+  const { status, headers, body } = httpErrorAnswer(refusalOf(toChatError(error)), randomUUID());
   const json = JSON.stringify(body);
   const lines = Object.entries({
     ...headers,

@@ -70,7 +70,7 @@ export class MembersController {
   })
   @ApiBody({ type: BanDto, required: false })
   @ApiOkResponse({ type: BanBody })
-  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'payload_too_large')
   ban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams, @Body() { reason }: BanDto): Promise<BanBody> {
     return this.members.ban(userId, room, user, reason);
   }
@@ -82,7 +82,7 @@ export class MembersController {
     description: 'He is no member until he joins or is added. No error when there is no ban.',
   })
   @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   unban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
     return this.members.unban(userId, room, user);
   }

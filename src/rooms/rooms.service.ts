@@ -8,6 +8,7 @@ import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
 import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
+import { MembershipEntity } from './membership.entity.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import type { Page } from './page-cursor.js';
 import { type MyRoom, type NewRoom, type PageRequest, RoomsRepository } from './rooms.repository.js';
@@ -97,6 +98,8 @@ export class RoomsService {
       await requireUnderLock(tx, user, 'room.delete');
       tx.room.deletedAt = tx.at;
       await recordState(tx, 'room.deleted');
+      const members = await tx.manager.find(MembershipEntity, { select: { userId: true }, where: { roomId: room } });
+      tx.announce({ kind: 'room.removed', users: members.map(({ userId }) => userId), room, reason: 'deleted' });
       return roomView(tx.room);
     });
   }

@@ -166,6 +166,10 @@ describe('leaving', () => {
     expect(sent).toMatchObject({ seq: 1, duplicate: false });
     const { status, body } = await refusedUpgrade(leaving.wsUrl, { token: leaving.test.token('e') });
     expect([status, body.code]).toEqual([503, 'unavailable']);
+    // A browser sees no more than 1006: it asks here, and a balancer there.
+    expect((await leaving.http('e', 'GET', '/v1/me')).status).toBe(503);
+    const ready = await fetch(`${leaving.test.url}/health/ready`);
+    expect([ready.status, await ready.json()]).toMatchObject([503, { status: 'down', dependencies: { database: { status: 'up' } } }]);
     for (const client of clients) expect((await client.closed).code).toBe(4001);
     await raw.until(() => raw.closeCode !== undefined);
     expect(raw.closeCode).toBe(4001);

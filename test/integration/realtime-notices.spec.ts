@@ -45,7 +45,7 @@ describe('what a user is told wherever he is connected', () => {
 
   it('archiving and deleting a room end it for everybody', async () => {
     const room = await server.room('own', 'private', ['gus']);
-    const gus = await server.connect('gus');
+    const [gus, other] = [await server.connect('gus'), await server.connect('gus')];
     await gus.command('room.subscribe', { room });
     await server.http('own', 'PATCH', `/v1/rooms/${room}`, { archived: true });
     expect((await gus.seen(({ event }) => event === 'room.closed')).data).toEqual({ reason: 'archived' });
@@ -54,6 +54,11 @@ describe('what a user is told wherever he is connected', () => {
     const closed = gus.next(({ event }) => event === 'room.closed');
     await server.http('own', 'DELETE', `/v1/rooms/${room}`);
     expect((await closed).data).toEqual({ reason: 'deleted' });
+    // A member who does not follow the room has lost it as well.
+    for (const client of [gus, other]) {
+      expect((await client.seen(({ event }) => event === 'room.removed')).data).toEqual({ room, reason: 'deleted' });
+    }
+    expect(gus.frames.findIndex(({ event }) => event === 'room.removed')).toBe(gus.frames.length - 1);
     await expect(gus.command('room.subscribe', { room })).rejects.toMatchObject({ code: 'not_found' });
   });
 

@@ -126,6 +126,9 @@ describe('rooms.subscribe', () => {
     const [first, second, third] = await ask(rooms);
     for (const whole of [first!, second!]) expect([whole.recovered, whole.events.length]).toEqual([true, 28]);
     expect(third).toEqual({ room: rooms[2], error: { code: 'unavailable', message: expect.any(String) as unknown, retryable: true } });
+    // A small one behind it still fits.
+    const small = await server.room('ann', 'private');
+    expect((await ask([...rooms, small])).map(({ error }) => error !== undefined)).toEqual([false, false, true, false]);
     expect(Math.max(...sizes)).toBeGreaterThan(LIMITS.replayBytes);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(LIMITS.serverFrameBytes);
     // It is not followed until then.

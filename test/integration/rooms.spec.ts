@@ -269,7 +269,7 @@ describe('PATCH /v1/rooms/:room', () => {
 });
 
 describe('an archived room', () => {
-  it('can be read and reopened, and nothing else', async () => {
+  it('can be read, left, moderated and reopened, and nothing else', async () => {
     const { id } = await make('arc', { type: 'public', name: 'Old', members: ['mem'] });
     await server.send('mem', id);
     const { body } = await call('arc', 'patch', `/rooms/${id}`, { topic: 'bye', archived: true }).expect(200);
@@ -282,13 +282,9 @@ describe('an archived room', () => {
     await call('arc', 'get', `/rooms/${id}/bans`).expect(200);
     const closed: Parameters<RoomsApp['call']>[] = [
       ['guest', 'post', `/rooms/${id}/join`],
-      ['mem', 'post', `/rooms/${id}/leave`],
       ['arc', 'patch', `/rooms/${id}`, { name: 'New' }],
       ['arc', 'patch', `/rooms/${id}`, { name: 'New', archived: true }],
       ['arc', 'put', `/rooms/${id}/members/x`, { role: 'member' }],
-      ['arc', 'delete', `/rooms/${id}/members/mem`],
-      ['arc', 'put', `/rooms/${id}/bans/mem`, {}],
-      ['arc', 'delete', `/rooms/${id}/bans/mem`],
     ];
     for (const args of closed) {
       expect((await call(...args).expect(409)).body).toMatchObject({ code: 'conflict', message: 'The room is archived.' });
@@ -298,10 +294,14 @@ describe('an archived room', () => {
     await call('mem', 'post', `/rooms/${id}/join`).expect(200);
     await call('guest', 'post', `/rooms/${id}/leave`).expect(204);
     expect((await call('arc', 'patch', `/rooms/${id}`, { archived: true }).expect(200)).body).toEqual(body);
+    await call('arc', 'put', `/rooms/${id}/bans/mem`, {}).expect(200);
+    await call('mem', 'get', `/rooms/${id}`).expect(403);
+    await call('arc', 'delete', `/rooms/${id}/bans/mem`).expect(204);
+    expect(server.events(id).at(-1)).toMatchObject({ seq: 4, event: 'member.left', user: 'mem', ends: 'banned' });
 
     const reopened = await call('arc', 'patch', `/rooms/${id}`, { archived: false, name: 'New' }).expect(200);
-    expect(reopened.body).toEqual({ ...body, name: 'New', archivedAt: null, headSeq: 4 });
-    expect(server.events(id).at(-1)).toMatchObject({ seq: 4, event: 'room.updated', ends: null });
+    expect(reopened.body).toEqual({ ...body, name: 'New', archivedAt: null, headSeq: 5, memberCount: 1 });
+    expect(server.events(id).at(-1)).toMatchObject({ seq: 5, event: 'room.updated', ends: null });
     await call('guest', 'post', `/rooms/${id}/join`).expect(200);
   });
 });
