@@ -1,21 +1,22 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { type Act, type BusListener, RoomBus, type RoomNote, type Signal } from './room-bus.js';
 
 /** The bus of a server that is alone: every listener is in this process. */
 @Injectable()
 export class LocalBus extends RoomBus {
+  readonly #logger = new Logger(LocalBus.name);
   readonly #listeners = new Set<BusListener>();
 
   override publishNote(note: RoomNote): void {
-    for (const listener of this.#listeners) listener.onNote?.(note);
+    this.#tell((listener) => listener.onNote?.(note));
   }
 
   override publishSignal(signal: Signal): void {
-    for (const listener of this.#listeners) listener.onSignal?.(signal);
+    this.#tell((listener) => listener.onSignal?.(signal));
   }
 
   override publishAct(act: Act): void {
-    for (const listener of this.#listeners) listener.onAct?.(act);
+    this.#tell((listener) => listener.onAct?.(act));
   }
 
   override follow(): Promise<void> {
@@ -29,5 +30,16 @@ export class LocalBus extends RoomBus {
   override listen(listener: BusListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  // What is published is committed: a listener that fails must be no reason to commit it again.
+  #tell(call: (listener: BusListener) => void): void {
+    for (const listener of this.#listeners) {
+      try {
+        call(listener);
+      } catch (err) {
+        this.#logger.error({ err }, 'A listener of the bus failed');
+      }
+    }
   }
 }

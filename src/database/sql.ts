@@ -62,6 +62,15 @@ export class Sql {
     }
   }
 
+  /** What `work` asks of TypeORM outside of a transaction, with the errors of `query`. */
+  async translated<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw translateDatabaseError(error);
+    }
+  }
+
   async #connect(): Promise<PoolClient> {
     try {
       return await this.#pool.connect();

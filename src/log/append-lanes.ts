@@ -42,24 +42,32 @@ export class AppendLanes<Draft> {
     return this.#lanes[laneOf(this.options.roomOf(draft), this.#lanes.length)]!.add(draft);
   }
 
-  // What the database refuses is one draft's fault: find it by halving the blame, first by room, then by draft, so that it fails alone.
-  // A time-out is nobody's fault, and trying again would multiply the wait.
+  // What the database refuses is one draft's fault, and a lock that is not given one room's: find it, first by room, then by draft, so
+  // that it fails alone. Any other time-out is nobody's fault, and trying again would multiply the wait.
   async #append(drafts: Draft[]): Promise<AppendOutcome[]> {
     try {
       return await this.options.commit(drafts);
     } catch (error) {
-      if (error instanceof ChatError) return drafts.map(() => error);
+      const rooms = this.#byRoom(drafts);
+      if (error instanceof ChatError && !(isLocked(error) && rooms.length > 1)) return drafts.map(() => error);
       if (drafts.length === 1) return [refusal(error)];
-      const outcomes = new Map<Draft, AppendOutcome>();
-      for (const part of this.#parts(drafts)) {
-        const results = await this.#append(part);
-        part.forEach((draft, index) => outcomes.set(draft, results[index]!));
-      }
-      return drafts.map((draft) => outcomes.get(draft)!);
+      return this.#appendParts(drafts, rooms.length > 1 ? rooms : drafts.map((draft) => [draft]));
     }
   }
 
-  #parts(drafts: Draft[]): Draft[][] {
+  async #appendParts(drafts: Draft[], parts: Draft[][]): Promise<AppendOutcome[]> {
+    const outcomes = new Map<Draft, AppendOutcome>();
+    const locked: ChatError[] = [];
+    for (const part of parts) {
+      // A second locked room is no accident: the rest would wait as long each, and fail too.
+      const results = locked.length < 2 ? await this.#append(part) : part.map(() => locked[0]!);
+      if (isLocked(results[0])) locked.push(results[0]);
+      part.forEach((draft, index) => outcomes.set(draft, results[index]!));
+    }
+    return drafts.map((draft) => outcomes.get(draft)!);
+  }
+
+  #byRoom(drafts: Draft[]): Draft[][] {
     const byRoom = new Map<string, Draft[]>();
     for (const draft of drafts) {
       const room = this.options.roomOf(draft);
@@ -67,8 +75,13 @@ export class AppendLanes<Draft> {
       if (part) part.push(draft);
       else byRoom.set(room, [draft]);
     }
-    return byRoom.size > 1 ? [...byRoom.values()] : drafts.map((draft) => [draft]);
+    return [...byRoom.values()];
   }
+}
+
+/** A room's lock was not to be had in time: nothing was written. */
+function isLocked(error: unknown): error is ChatError {
+  return error instanceof ChatError && (error.cause as { code?: unknown } | undefined)?.code === '55P03';
 }
 
 function refusal(error: unknown): ChatError {

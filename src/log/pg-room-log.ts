@@ -1,15 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type LogEvent, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
-import { durableJson, LIMITS, type Role, textFrame } from '../protocol/index.js';
+import { durableJson, LIMITS, textFrame } from '../protocol/index.js';
 import { AppendLanes, type AppendOutcome } from './append-lanes.js';
 import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRow } from './append-statements.js';
 import { type MessageEntity, messageView } from './message.entity.js';
 import { PendingTransaction } from './pending-transaction.js';
 import { RoomEntity } from './room.entity.js';
-import { type AppendedMessage, type Joined, type LogTransaction, type MessageDraft, RoomLog } from './room-log.js';
+import { RoomTurns } from './room-turns.js';
+import { type AppendedMessage, type Joined, type LogTransaction, type MessageDraft, POSTING_ROLES, RoomLog } from './room-log.js';
 
 interface JoinDraft {
   room: string;
@@ -17,7 +19,6 @@ interface JoinDraft {
 }
 
 const LANES = 4;
-const POSTING_ROLES: Role[] = ['owner', 'moderator', 'member'];
 
 /** The log in PostgreSQL. After each commit the room's note goes to the bus, then the callers are answered. */
 @Injectable()
@@ -36,11 +37,15 @@ export class PgRoomLog extends RoomLog {
     commit: (drafts) => this.#commitJoins(drafts),
   });
 
+  readonly #turns: RoomTurns;
+
   constructor(
     private readonly sql: Sql,
     private readonly bus: RoomBus,
+    config: Config,
   ) {
     super();
+    this.#turns = new RoomTurns(Math.floor(config.databasePool / 2));
   }
 
   override send(draft: MessageDraft): Promise<AppendedMessage> {
@@ -51,15 +56,17 @@ export class PgRoomLog extends RoomLog {
     return this.#joins.add({ room, user }) as Promise<Joined>;
   }
 
-  override async transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T> {
-    const { result, pending } = await this.sql.transaction(async (manager) => {
-      const pending = await lockRoom(manager, room);
-      const result = await work(pending);
-      await pending.save();
-      return { result, pending };
+  override transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T> {
+    return this.#turns.run(room, async () => {
+      const { result, pending } = await this.sql.transaction(async (manager) => {
+        const pending = await lockRoom(manager, room);
+        const result = await work(pending);
+        await pending.save();
+        return { result, pending };
+      });
+      pending.publish(this.bus);
+      return result;
     });
-    pending.publish(this.bus);
-    return result;
   }
 
   async #commitMessages(drafts: MessageDraft[]): Promise<AppendOutcome[]> {

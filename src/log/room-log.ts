@@ -4,6 +4,9 @@ import type { Act } from '../bus/room-bus.js';
 import type { ClosedReason, DurableEvent, DurableEvents, Meta, Role } from '../protocol/index.js';
 import type { RoomEntity } from './room.entity.js';
 
+/** Who may send. The one rule that the log judges itself, in the statement that numbers the messages. */
+export const POSTING_ROLES: readonly Role[] = ['owner', 'moderator', 'member'];
+
 export interface MessageDraft {
   room: string;
   sender: string;

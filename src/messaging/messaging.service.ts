@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
 import type { Principal } from '../auth/principal.js';
+import { Sql } from '../database/sql.js';
 import { MessageEntity, messageView } from '../log/message.entity.js';
 import { type AppendedMessage, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
@@ -25,6 +26,7 @@ export interface PostedMessage {
 @Injectable()
 export class MessagingService {
   constructor(
+    private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly edits: MessageEdits,
     @InjectRepository(MessageEntity) private readonly messages: Repository<MessageEntity>,
@@ -43,7 +45,10 @@ export class MessagingService {
   async post(sender: Principal, draft: NewMessage): Promise<PostedMessage> {
     const { seq, duplicate, createdAt } = await this.send(sender, draft);
     const { room: roomId, clientId, text, meta = {} } = draft;
-    if (duplicate) return { message: messageView(await this.messages.findOneByOrFail({ roomId, seq })), duplicate };
+    if (duplicate) {
+      const there = await this.sql.translated(() => this.messages.findOneByOrFail({ roomId, seq }));
+      return { message: messageView(there), duplicate };
+    }
     const message = {
       seq,
       lastSeq: seq,

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote } from '../bus/room-bus.js';
 import { ChatError } from '../errors/chat-error.js';
+import { LIMITS } from '../protocol/index.js';
 import { type MembersRead, RoomMembers } from './room-members.repository.js';
 import { type Entry, WatchedRoom } from './watched-room.js';
 import { WatchedUsers, type Watcher } from './watched-users.js';
@@ -45,9 +46,13 @@ export class Watches implements OnApplicationShutdown {
     return this.#rooms.size;
   }
 
-  /** From here on no end of the user's access is missed. @throws {ChatError} unavailable when the watcher was forgotten */
+  /** From here on no end of the user's access is missed. @throws {ChatError} unavailable when the watcher was forgotten, conflict when it watches too many */
   enter(watcher: Watcher, id: string): Entry {
     if (this.#forgotten.has(watcher)) throw new ChatError('unavailable', 'The connection is closed.');
+    const watched = this.#watched.get(watcher);
+    if (watched && watched.size >= LIMITS.subscriptions && !hasRoom(watched, id)) {
+      throw new ChatError('conflict', `A connection watches at most ${LIMITS.subscriptions} rooms.`);
+    }
     const { room } = this.#follow(id);
     const entry = { watcher, room, ended: false };
     room.entries.add(entry);
@@ -162,6 +167,11 @@ export class Watches implements OnApplicationShutdown {
     room.close();
     this.bus.unfollow(room.id);
   }
+}
+
+function hasRoom(rooms: ReadonlySet<WatchedRoom>, id: string): boolean {
+  for (const room of rooms) if (room.id === id) return true;
+  return false;
 }
 
 function hasEntry(room: WatchedRoom, watcher: Watcher): boolean {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, Repository } from 'typeorm';
+import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { RoomLog } from '../log/room-log.js';
 import { LIMITS, type Role } from '../protocol/index.js';
@@ -15,6 +16,7 @@ import type { PageRequest } from './rooms.repository.js';
 @Injectable()
 export class MembersService {
   constructor(
+    private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly access: RoomAccess,
     @InjectRepository(MembershipEntity) private readonly memberships: Repository<MembershipEntity>,
@@ -25,7 +27,7 @@ export class MembersService {
   async list(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<MemberView>> {
     const { room: accessed } = await this.access.require(caller, room, 'room.read');
     const list = new PageCursor('user', 'members', accessed.id);
-    const rows = await this.memberships.find(pageAfter(accessed.id, list.read(cursor), limit));
+    const rows = await this.sql.translated(() => this.memberships.find(pageAfter(accessed.id, list.read(cursor), limit)));
     return list.page(rows, limit, (row) => [row.userId], memberView);
   }
 
@@ -64,7 +66,7 @@ export class MembersService {
   async listBans(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<BanView>> {
     const { room: accessed } = await this.access.require(caller, room, 'ban.list');
     const list = new PageCursor('user', 'bans', accessed.id);
-    const rows = await this.roomBans.find(pageAfter(accessed.id, list.read(cursor), limit));
+    const rows = await this.sql.translated(() => this.roomBans.find(pageAfter(accessed.id, list.read(cursor), limit)));
     return list.page(rows, limit, (row) => [row.userId], banView);
   }
 

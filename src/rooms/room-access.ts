@@ -1,4 +1,5 @@
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import { POSTING_ROLES } from '../log/room-log.js';
 import type { Role, RoomType } from '../protocol/index.js';
 
 /** Who may do what in a room. Pure: the facts come from the caller, read at one moment or under the room's lock. */
@@ -59,7 +60,7 @@ export const ROOM_RULES = {
   'ban.list': { roles: STAFF, notDirect: true, archived: true },
   'ban.set': { roles: STAFF, notDirect: true, archived: true },
   'ban.lift': { roles: STAFF, notDirect: true, archived: true },
-  'message.send': { roles: MEMBERS },
+  'message.send': { roles: POSTING_ROLES },
   /** One's own. */
   'message.edit': { roles: MEMBERS },
   'message.delete': { roles: MEMBERS },
@@ -71,11 +72,6 @@ export const ROOM_RULES = {
 } as const satisfies Record<string, Rule>;
 
 export type RoomAction = keyof typeof ROOM_RULES;
-
-/** The roles that an act asks for in a public or private room. */
-export function rolesFor(action: RoomAction): readonly Role[] {
-  return ROOM_RULES[action].roles;
-}
 
 /**
  * Whether the act is allowed. In this order: a stranger to a private or direct room hears that there is none; then the caller's own

@@ -3,6 +3,7 @@ import { InjectRepository } from '@nestjs/typeorm';
 import { isDeepStrictEqual } from 'node:util';
 import { type QueryDeepPartialEntity, Repository } from 'typeorm';
 import { RoomBus } from '../bus/room-bus.js';
+import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
@@ -38,6 +39,7 @@ export interface RoomChanges {
 @Injectable()
 export class RoomsService {
   constructor(
+    private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly bus: RoomBus,
     private readonly access: RoomAccess,
@@ -59,7 +61,7 @@ export class RoomsService {
 
   async get(user: string, room: string): Promise<RoomView> {
     await this.access.require(user, room, 'room.read');
-    const entity = await this.entities.findOneBy({ id: room });
+    const entity = await this.sql.translated(() => this.entities.findOneBy({ id: room }));
     if (!entity || entity.deletedAt) throw roomNotFound();
     return roomView(entity);
   }
@@ -107,7 +109,8 @@ export class RoomsService {
   /** Into a public room; in batches. Joining twice is no error and makes no event. */
   async join(user: string, id: string): Promise<{ role: Role }> {
     const { role, isNew } = await this.log.join(id, user);
-    const room = isNew ? await this.entities.findOneBy({ id }) : null;
+    // He is a member now, whatever becomes of telling his other connections.
+    const room = isNew ? await this.entities.findOneBy({ id }).catch(() => null) : null;
     if (room) this.bus.publishAct({ kind: 'room.added', user, room: roomView(room), role });
     return { role };
   }

@@ -133,6 +133,31 @@ describe('the room log', () => {
     expect(await log.send(draft(room, 'hi', 'c1'))).toMatchObject({ seq: 1, duplicate: false });
   });
 
+  it('lets a room that is locked fail alone', async () => {
+    const rooms: string[] = [];
+    while (rooms.length < 12) rooms.push(await makeRoom());
+    await admin.query('BEGIN');
+    await admin.query('SELECT 1 FROM rooms WHERE id = $1 FOR UPDATE', [rooms[0]]);
+    const results = await Promise.allSettled(rooms.map((room) => log.send(draft(room, 'hi'))));
+    await admin.query('ROLLBACK');
+    expect(results.map(({ status }) => status)).toEqual(['rejected', ...Array<string>(11).fill('fulfilled')]);
+    expect(results[0]).toMatchObject({ reason: { code: 'timeout' } });
+  });
+
+  it('leaves the pool to others while many wait for one room', async () => {
+    const [room, other] = [await makeRoom(), await makeRoom()];
+    await admin.query('BEGIN');
+    await admin.query('SELECT 1 FROM rooms WHERE id = $1 FOR UPDATE', [room]);
+    const changes = Array.from({ length: 50 }, () =>
+      log.transact(room, (tx) =>
+        Promise.resolve(tx.record('member.updated', { user: 'bob', data: { user: 'bob', role: 'member', by: 'ann' } })),
+      ),
+    );
+    expect(await log.send(draft(other, 'hi'))).toMatchObject({ seq: 1 });
+    await admin.query('ROLLBACK');
+    expect(await Promise.all(changes)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
+  });
+
   it('joins a public room once, with one event each, and none in a large room', async () => {
     const room = await makeRoom('public', []);
     const joined = await Promise.all(['u1', 'u2', 'u1'].map((user) => log.join(room, user)));
