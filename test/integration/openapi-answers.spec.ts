@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
@@ -216,13 +217,18 @@ describe('a database that', () => {
   // A user whom the server has seen is let in from memory, so that the route itself meets the database; a notice needs it for nobody else.
   const known = () => failing.token('ada', { roles: ['admin'] });
   const failures = () => routes(() => true).filter((route) => !route.includes('/health/'));
+  // Changes of one room wait for each other: each route has a room of its own, so that each meets the database.
+  const ownExample = (route: string): Ask => {
+    const ask = example(route);
+    return ask.path?.room === undefined ? ask : { ...ask, path: { ...ask.path, room: randomUUID() } };
+  };
   const askAll = (code: 'internal' | 'unavailable' | 'timeout') =>
     Promise.all(
       failures().map((route) => {
         const token = route.endsWith('/notices') ? failing.token(`new to ${code}`, { roles: ['admin'] }) : known();
         const isAnswered = async () => {
           const statuses = code === 'unavailable' ? [503, 504] : ERROR_CODES[code].status;
-          return ((await recorder.ask(failing.url, route, statuses, { token, ...example(route) })) as { code: string }).code === code;
+          return ((await recorder.ask(failing.url, route, statuses, { token, ...ownExample(route) })) as { code: string }).code === code;
         };
         // A connection may be used once more before its loss is noticed: that is a timeout.
         return until(isAnswered, `${route} is answered by ${code}`);
