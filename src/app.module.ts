@@ -12,6 +12,7 @@ import { LogModule } from './log/log.module.js';
 import { MessagingModule } from './messaging/messaging.module.js';
 import { PresenceModule } from './presence/presence.module.js';
 import { RealtimeModule } from './realtime/realtime.module.js';
+import { RedisModule } from './redis/redis.module.js';
 import { RoomsModule } from './rooms/rooms.module.js';
 
 @Module({})
@@ -23,6 +24,7 @@ export class AppModule {
         ConfigModule.register(config),
         LoggerModule.forRoot(loggerParams(config)),
         DatabaseModule,
+        RedisModule,
         BusModule,
         AuthModule,
         LogModule,

@@ -12,6 +12,10 @@ const list = z.string().transform((value) =>
     .filter((item) => item !== ''),
 );
 
+const redisUrls = list.refine((urls) => urls.length > 0 && urls.every((url) => /^rediss?:\/\//.test(url)), {
+  message: 'must begin with redis:// or rediss://',
+});
+
 /**
  * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
  * An empty value counts as not set.
@@ -26,6 +30,22 @@ export const SETTINGS = z.object({
     .optional()
     .describe('PostgreSQL 15 or newer; without it the embedded one is started.'),
   DATABASE_POOL: z.coerce.number().int().min(4).max(200).default(16).describe('PostgreSQL connections of one instance.'),
+  REDIS_URL: redisUrls
+    .optional()
+    .describe('Redis 7 or Valkey, which joins several instances: redis:// or rediss://, of a cluster some nodes, comma-separated.'),
+  REDIS_CLUSTER: flag.default(false).describe('Whether REDIS_URL names a Redis Cluster: then pub/sub is sharded.'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, `_`, `.`, `:` or `-`')
+    .default('parley')
+    .describe('Begins every key and channel in Redis; instances with the same one belong together.'),
+  WEB_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(128)
+    .default(1)
+    .describe('Processes that serve one port; more than 1 needs REDIS_URL.'),
   JWT_SECRET: z.string().optional().describe('HS256 secret of 32 bytes or more; without it one is generated into DATA_DIR.'),
   JWT_ISSUER: z.string().min(1).default('parley').describe('The `iss` that access tokens must have.'),
   JWT_AUDIENCE: z.string().min(1).default('parley').describe('The `aud` that access tokens must have.'),
@@ -60,6 +80,11 @@ export class Config {
   readonly dataDir: string;
   readonly databaseUrl: string;
   readonly databasePool: number;
+  /** Empty: this instance is alone. */
+  readonly redisUrl: readonly string[];
+  readonly redisCluster: boolean;
+  readonly redisPrefix: string;
+  readonly webConcurrency: number;
   readonly jwtSecret: string;
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
@@ -79,6 +104,10 @@ export class Config {
     this.dataDir = settings.DATA_DIR;
     this.databaseUrl = provided.databaseUrl;
     this.databasePool = settings.DATABASE_POOL;
+    this.redisUrl = Object.freeze(settings.REDIS_URL ?? []);
+    this.redisCluster = settings.REDIS_CLUSTER;
+    this.redisPrefix = settings.REDIS_PREFIX;
+    this.webConcurrency = settings.WEB_CONCURRENCY;
     this.jwtSecret = provided.jwtSecret;
     this.jwtIssuer = settings.JWT_ISSUER;
     this.jwtAudience = settings.JWT_AUDIENCE;
@@ -107,9 +136,16 @@ export function loadSettings(environment: Environment): Settings {
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   }
+  assertJoined(parsed.data);
   const secret = parsed.data.JWT_SECRET;
   if (secret !== undefined) assertStrongSecret(secret);
   return parsed.data;
+}
+
+// Without Redis the processes of one port would know nothing of each other's users.
+function assertJoined({ REDIS_URL, REDIS_CLUSTER, WEB_CONCURRENCY }: Settings): void {
+  if (WEB_CONCURRENCY > 1 && !REDIS_URL) throw new ConfigError('WEB_CONCURRENCY: more than 1 needs REDIS_URL');
+  if (REDIS_URL && REDIS_URL.length > 1 && !REDIS_CLUSTER) throw new ConfigError('REDIS_URL: several nodes need REDIS_CLUSTER');
 }
 
 function assertStrongSecret(secret: string): void {
