@@ -1,7 +1,9 @@
 import { Logger } from '@nestjs/common';
+import cluster from 'node:cluster';
 import { readEnvironment } from './config/environment.js';
 import { Server } from './server.js';
 import { farewell, welcome } from './startup-message.js';
+import { STOP } from './workers.js';
 
 const server = new Server();
 const logger = new Logger('Process');
@@ -23,6 +25,8 @@ const SAME_PRESS_MS = 500;
 let askedAt: number | undefined;
 
 function onSignal(): void {
+  // A terminal or a service manager signals all processes at once: a worker waits for what its primary makes of it.
+  if (cluster.isWorker) return;
   if (askedAt === undefined) {
     askedAt = Date.now();
     void stop(0);
@@ -34,6 +38,7 @@ function onSignal(): void {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+if (cluster.isWorker) process.on('message', (message) => message === STOP && void stop(0));
 
 // A promise that nobody waited for fails alone; what escapes a callback may have left anything half done.
 process.on('unhandledRejection', (reason) => logger.error({ err: reason }, 'Unhandled rejection'));
@@ -48,7 +53,7 @@ try {
     logger.fatal(`The embedded PostgreSQL ended by itself (${reason}); see postgres.log in the data folder`);
     void stop(1);
   });
-  process.stdout.write(welcome(facts));
+  if (cluster.isPrimary) process.stdout.write(welcome(facts));
 } catch (error) {
   // After a signal the start breaks off, and the signal's own stop ends the process.
   if (process.exitCode === undefined) {

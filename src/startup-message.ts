@@ -3,6 +3,7 @@ import { ConfigError } from './config/config.js';
 import { DataFolderInUse } from './database/data-lock.js';
 import { reasonOf } from './database/database-reason.js';
 import type { ServerFacts } from './server.js';
+import { WorkerEnded } from './workers.js';
 
 /** What a person wants to know of a server that has just started. */
 export function welcome({ config, port, dataDir, postgresRunsAs }: ServerFacts): string {
@@ -24,13 +25,19 @@ export function welcome({ config, port, dataDir, postgresRunsAs }: ServerFacts):
   ].join('\n');
 }
 
-/** Why the server cannot start, for the operator: what is wrong in a line or a few; a stack only for what nobody foresaw. */
+/**
+ * Why the server cannot start, for the operator: what is wrong in a line or a few; a stack only for what nobody foresaw. Empty when a
+ * worker has said it already.
+ */
 export function farewell(error: unknown): string {
+  if (error instanceof WorkerEnded) return error.isExplained ? '' : `Parley cannot start: ${error.message}\n`;
   if (error instanceof ConfigError) return `Parley cannot start. Settings that are wrong:\n${indent(error.message)}\n`;
   if (error instanceof DataFolderInUse) return `Parley cannot start: ${error.message}\n`;
   const { code, syscall, port } = (error ?? {}) as { code?: string; syscall?: string; port?: number };
-  if (syscall === 'listen' && code === 'EADDRINUSE') return `Parley cannot start: port ${port} is in use. Set PORT to another one.\n`;
-  if (syscall === 'listen') return `Parley cannot start: it cannot listen on port ${port} (${code})\n`;
+  // A worker's port is bound for it by the primary.
+  const isOfPort = syscall === 'listen' || (syscall === 'bind' && port !== undefined);
+  if (isOfPort && code === 'EADDRINUSE') return `Parley cannot start: port ${port} is in use. Set PORT to another one.\n`;
+  if (isOfPort) return `Parley cannot start: it cannot listen on port ${port} (${code})\n`;
   if (error instanceof Error && code === undefined && error.constructor !== Error && !(error instanceof AggregateError)) {
     return `Parley cannot start: ${error.stack ?? error.message}\n`;
   }

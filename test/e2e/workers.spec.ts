@@ -1,0 +1,192 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BuiltServer } from '../support/built-server.js';
+import { ChatClient } from '../support/chat-client.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { TestRedis } from '../support/test-redis.js';
+import { until } from '../support/until.js';
+
+const JWT_SECRET = 'a-secret-of-the-tests-0123456789-abcdefghij';
+
+describe('several workers on one port', () => {
+  let redis: TestRedis;
+  let database: TestDatabase;
+  let folder: string;
+  let server: BuiltServer;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+  });
+  afterAll(() => redis.stop());
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'parley-workers-'));
+    database = await createTestDatabase();
+  });
+  afterEach(async () => {
+    server.child.kill('SIGKILL');
+    await server.exited;
+    await database.drop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function start(settings: Record<string, string> = {}): BuiltServer {
+    const usual = {
+      DATABASE_URL: database.url,
+      JWT_SECRET,
+      DATA_DIR: join(folder, 'data'),
+      LIMITS: 'off',
+      DRAIN_MS: '0',
+      LOG_LEVEL: 'info',
+    };
+    server = BuiltServer.start({ settings: { ...usual, REDIS_URL: redis.url, WEB_CONCURRENCY: '2', ...settings } });
+    return server;
+  }
+
+  /** Process ids of the workers that have come to serve, in order. */
+  function workers(): number[] {
+    return [...server.output.matchAll(/"Worker (\d+) serves\."/g)].map(([, pid]) => Number(pid));
+  }
+
+  async function register(url: string, username: string): Promise<string> {
+    const body = JSON.stringify({ username, password: 'correct horse battery staple' });
+    const answer = await fetch(`${url}/v1/auth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    expect(answer.status).toBe(201);
+    return ((await answer.json()) as { accessToken: string }).accessToken;
+  }
+
+  function open(url: string, token: string): Promise<ChatClient> {
+    return ChatClient.connect(`${url.replace('http', 'ws')}/ws`, { token });
+  }
+
+  async function makeRoom(url: string, token: string): Promise<string> {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const answer = await fetch(`${url}/v1/rooms`, { method: 'POST', headers, body: '{"type":"public"}' });
+    return ((await answer.json()) as { id: string }).id;
+  }
+
+  /** Which workers answer requests, told by their logs. */
+  async function answering(url: string): Promise<Set<number>> {
+    const from = server.output.length;
+    for (let i = 0; i < 4; i++) await fetch(`${url}/v1/me`, { headers: { connection: 'close' } });
+    const lines = () => [...server.output.slice(from).matchAll(/"pid":(\d+),.*"url":"\/v1\/me"/g)];
+    await until(() => lines().length === 4, 'four requests are logged');
+    return new Set(lines().map(([, pid]) => Number(pid)));
+  }
+
+  it('bring up an embedded PostgreSQL and a secret once, and share both', async () => {
+    start({ DATABASE_URL: '', JWT_SECRET: '', DRAIN_MS: '1000' });
+    const url = await server.ready();
+    expect(server.output.match(/Parley is ready/g)).toHaveLength(1);
+    expect(workers()).toHaveLength(2);
+    expect(server.output).not.toContain(readFileSync(join(folder, 'data/jwt-secret'), 'utf8').trim());
+
+    // A token of one is good at the other, and what is said at one is heard at the other.
+    const token = await register(url, 'ada-lovelace');
+    const room = await makeRoom(url, token);
+    const clients = await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
+    for (const client of clients) await client.command('room.subscribe', { room });
+    const { seq } = (await clients[0]!.command('message.send', { room, clientId: 'c1', text: 'hi' })) as { seq: number };
+    for (const client of clients) await client.seen((frame) => frame.event === 'message.created' && frame.seq === seq);
+    expect(await answering(url)).toEqual(new Set(workers()));
+
+    // All are told, all are closed by 4001, and all ends in good order.
+    const from = Date.now();
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+    expect(Date.now() - from).toBeLessThan(1_000 + 5_000);
+    for (const client of clients) {
+      expect((await client.closed).code).toBe(4001);
+      expect(client.frames.filter(({ event }) => event === 'drain')).toHaveLength(1);
+    }
+    for (const pid of workers()) expect(isAlive(pid)).toBe(false);
+  });
+
+  it('replace one that is killed, while the others serve', async () => {
+    start();
+    const url = await server.ready();
+    const [victim, other] = workers() as [number, number];
+    process.kill(victim, 'SIGKILL');
+    await until(() => server.output.includes(`Worker ${victim} ended by SIGKILL`), 'the loss is logged');
+    expect(await answering(url)).toEqual(new Set([other]));
+    await until(() => workers().length === 3, 'another one serves', 20_000);
+    expect(await answering(url)).toEqual(new Set([other, workers()[2]!]));
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('wait for what the primary says, when all get the signal of one Ctrl-C', async () => {
+    start({ DRAIN_MS: '1000' });
+    const url = await server.ready();
+    const client = await open(url, await register(url, 'ada-lovelace'));
+    for (const pid of workers()) process.kill(pid, 'SIGINT');
+    await client.command('ping');
+    expect(client.frames.some(({ event }) => event === 'drain')).toBe(false);
+    const stopped = server.stop('SIGINT');
+    await client.seen(({ event }) => event === 'drain');
+    await client.command('ping'); // served until its time has come
+    for (const pid of workers()) process.kill(pid, 'SIGINT');
+    expect((await client.closed).code).toBe(4001);
+    expect(await stopped).toEqual({ code: 0, signal: null });
+  });
+
+  it('end when the primary is killed, and its PostgreSQL with them', async () => {
+    start({ DATABASE_URL: '' });
+    const url = await server.ready();
+    await open(url, await register(url, 'ada-lovelace'));
+    const postmaster = Number(readFileSync(join(folder, 'data/postgres/cluster/postmaster.pid'), 'utf8').split('\n')[0]);
+    await server.stop('SIGKILL');
+    await until(() => !workers().some(isAlive), 'the workers are gone');
+    await until(() => !isAlive(postmaster), 'PostgreSQL is gone');
+  });
+
+  it('are killed at a second signal, also one that hangs', async () => {
+    start({ DRAIN_MS: '60000' });
+    const url = await server.ready();
+    await open(url, await register(url, 'ada-lovelace'));
+    process.kill(workers()[0]!, 'SIGSTOP');
+    server.child.kill('SIGTERM');
+    // Two signals within half a second count as one.
+    await new Promise((done) => setTimeout(done, 700));
+    expect(await server.stop('SIGTERM')).toEqual({ code: 1, signal: null });
+    await until(() => !workers().some(isAlive), 'the workers are gone');
+  });
+
+  it('do not keep the server from ending when one hangs', async () => {
+    start();
+    await server.ready();
+    process.kill(workers()[0]!, 'SIGSTOP');
+    expect(await server.stop()).toEqual({ code: 1, signal: null });
+    expect(server.output).toContain('workers ended by SIGKILL');
+    await until(() => !workers().some(isAlive), 'the workers are gone');
+  });
+
+  it('refuse a port in use in one line', async () => {
+    const other = createServer().listen(0, '0.0.0.0');
+    await once(other, 'listening');
+    try {
+      const { port } = other.address() as AddressInfo;
+      start({ PORT: String(port) });
+      expect(await server.exited).toEqual({ code: 1, signal: null });
+      expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set PORT to another one.\n`);
+    } finally {
+      other.close();
+    }
+  });
+
+  it('are refused without Redis', async () => {
+    start({ REDIS_URL: '' });
+    expect(await server.exited).toEqual({ code: 1, signal: null });
+    expect(server.output).toContain('  WEB_CONCURRENCY: more than 1 needs REDIS_URL');
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    // A process that only waits to be buried is no more.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
