@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Batcher } from './batcher.js';
+import { Batcher, LATER } from './batcher.js';
 
 const limits = { maxItems: 3, maxWaiting: 8, overflow: () => new Error('full') };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -50,5 +50,41 @@ describe('Batcher', () => {
     const batcher = new Batcher<number, number>(run, { ...limits, maxBytes: 10, bytesOf: (item) => item });
     await Promise.all([4, 5, 6, 50, 1].map((item) => batcher.add(item)));
     expect(batches).toEqual([[4, 5], [6], [50], [1]]);
+  });
+
+  it('keeps what is put off first in line, and answers all in the end', async () => {
+    const batches: number[][] = [];
+    const run = (items: number[]) => {
+      batches.push(items);
+      return Promise.resolve(items.map((item, index) => (index === 0 ? item : LATER)));
+    };
+    const batcher = new Batcher<number, number>(run, limits);
+    expect(await Promise.all([1, 2, 3, 4].map((item) => batcher.add(item)))).toEqual([1, 2, 3, 4]);
+    expect(batches).toEqual([[1, 2, 3], [2, 3, 4], [3, 4], [4]]);
+  });
+
+  it('gathers when it is told to: until enough wait, or for so long', async () => {
+    const batches: number[][] = [];
+    let isWorthwhile = true;
+    const run = (items: number[]) => {
+      batches.push(items);
+      return Promise.resolve(items);
+    };
+    const batcher = new Batcher<number, number>(run, { ...limits, gather: { when: () => isWorthwhile, items: 3, ms: 20 } });
+    const results = [batcher.add(1)];
+    await turn();
+    results.push(batcher.add(2));
+    await turn();
+    expect(batches).toEqual([]);
+    results.push(batcher.add(3));
+    await Promise.all(results);
+    expect(batches).toEqual([[1, 2, 3]]);
+    await batcher.add(4);
+    isWorthwhile = false;
+    const last = batcher.add(5);
+    await turn();
+    await turn();
+    expect(batches).toEqual([[1, 2, 3], [4], [5]]);
+    await last;
   });
 });

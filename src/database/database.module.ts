@@ -4,6 +4,7 @@ import type { DataSourceOptions } from 'typeorm';
 import { Config } from '../config/config.js';
 import { openDataSource, serverDataSource } from './data-source.js';
 import { Sql } from './sql.js';
+import { Storm } from './storm.js';
 
 /** PostgreSQL for the whole application: TypeORM's data source, with the entities that the modules register, and `Sql` on its pool. */
 @Global()
@@ -21,7 +22,7 @@ import { Sql } from './sql.js';
       dataSourceFactory: (options) => openDataSource(options as DataSourceOptions),
     }),
   ],
-  providers: [Sql],
-  exports: [Sql, TypeOrmModule],
+  providers: [Sql, Storm],
+  exports: [Sql, Storm, TypeOrmModule],
 })
 export class DatabaseModule {}

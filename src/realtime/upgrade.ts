@@ -5,6 +5,7 @@ import type { Principal } from '../auth/principal.js';
 import { Revocations } from '../auth/revocations.js';
 import { Config } from '../config/config.js';
 import { Lifecycle } from '../config/lifecycle.js';
+import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
@@ -24,6 +25,7 @@ export class Upgrade {
     private readonly limits: RateLimits,
     private readonly lifecycle: Lifecycle,
     private readonly hub: Hub,
+    private readonly storm: Storm,
   ) {}
 
   /** @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated, timeout */
@@ -35,6 +37,7 @@ export class Upgrade {
     const retryAfterMs = this.limits.takeHandshake(clientAddress(request));
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
     this.#checkOrigin(request);
+    this.storm.arrived();
     return this.authenticator.authenticateUpgrade(request);
   }
 
