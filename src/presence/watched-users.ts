@@ -33,6 +33,8 @@ interface WatchedUser {
 
 /** A change waits this long for the next one, which may undo it. */
 export const WINDOW_MS = 200;
+/** Users that are asked for at once. */
+const PART_SIZE = 1_000;
 
 /**
  * The visible state of each user that somebody here watches, and its announcement as `presence.changed`.
@@ -47,12 +49,14 @@ export class WatchedUsers implements OnApplicationShutdown {
   readonly #pending = new Set<string>();
   readonly #stopListening: () => void;
   #window: NodeJS.Timeout | undefined;
+  #isStale = false;
+  #isLearning = false;
 
   constructor(
     private readonly store: PresenceStore,
     private readonly lastSeen: LastSeen,
   ) {
-    this.#stopListening = store.listen((change) => this.#change(change));
+    this.#stopListening = store.listen({ onChange: (change) => this.#change(change), onMissed: () => void this.#learnAnew() });
   }
 
   onApplicationShutdown(): void {
@@ -97,6 +101,36 @@ export class WatchedUsers implements OnApplicationShutdown {
     for (const [user, watched] of unknown) {
       // A change that came meanwhile is newer than the read, and a user watched anew is another's to learn.
       if (watched.visible || this.#users.get(user) !== watched) continue;
+      watched.visible = states.get(user)!;
+      this.#await(user);
+    }
+  }
+
+  /** Asks again for what may have changed unheard. Again too when this is called while it asks: then the answers may be older. */
+  async #learnAnew(): Promise<void> {
+    this.#isStale = true;
+    if (this.#isLearning) return;
+    this.#isLearning = true;
+    try {
+      while (this.#isStale) {
+        this.#isStale = false;
+        for (const part of partsOf([...this.#users.keys()])) await this.#learnPart(part);
+      }
+    } catch (error) {
+      this.#logger.warn(`The presence of watched users could not be read anew: ${(error as Error).message}`);
+    } finally {
+      this.#isLearning = false;
+    }
+  }
+
+  async #learnPart(users: string[]): Promise<void> {
+    const before = new Map(users.map((user) => [user, this.#users.get(user)?.visible]));
+    const states = await this.#read(users);
+    // A store that knows less than before has nothing new to say, and says so when it does.
+    if (!this.store.isWhole) return;
+    for (const [user, visible] of before) {
+      const watched = this.#users.get(user);
+      if (!watched?.visible || watched.visible !== visible) continue;
       watched.visible = states.get(user)!;
       this.#await(user);
     }
@@ -151,6 +185,10 @@ export class WatchedUsers implements OnApplicationShutdown {
     const seen = await this.lastSeen.of(users.filter((user) => !online.has(user)));
     return new Map(users.map((user) => [user, { status: online.get(user) ?? 'offline', lastSeenAt: seen.get(user) ?? null }]));
   }
+}
+
+function partsOf(users: string[]): string[][] {
+  return Array.from({ length: Math.ceil(users.length / PART_SIZE) }, (_, index) => users.slice(index * PART_SIZE, (index + 1) * PART_SIZE));
 }
 
 function watchersOf({ audiences }: WatchedUser): ReadonlySet<Watcher> {

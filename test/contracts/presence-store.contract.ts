@@ -20,7 +20,7 @@ export function describePresenceStore(name: string, makeStore: () => Promise<Mad
       made = await makeStore();
       store = made.store;
       heard = [];
-      store.listen((change) => heard.push(change));
+      store.listen({ onChange: (change) => heard.push(change) });
     });
     afterEach(async () => made.close?.());
 
@@ -116,7 +116,7 @@ export function describePresenceStore(name: string, makeStore: () => Promise<Mad
 
     it('stops telling a listener that has gone', async () => {
       const late: VisibleChange[] = [];
-      const stop = store.listen((change) => late.push(change));
+      const stop = store.listen({ onChange: (change) => late.push(change) });
       stop();
       await store.connect('ada', 'c1', 'online');
       await until(() => expect(heard).toHaveLength(1));
@@ -181,7 +181,7 @@ async function compareWithModel(store: PresenceStore, steps: Step[]): Promise<vo
   const model = new Model();
   const heard: [string, PresenceStatus][] = [];
   const expected: [string, PresenceStatus][] = [];
-  store.listen((change) => heard.push([change.user, change.status]));
+  store.listen({ onChange: (change) => heard.push([change.user, change.status]) });
   for (const step of steps) {
     const before = model.visible(step.user);
     model.take(step);

@@ -1,0 +1,18 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { describePresenceStore } from '../contracts/presence-store.contract.js';
+import { PresenceInstance } from '../support/presence-instance.js';
+import { TestRedis } from '../support/test-redis.js';
+
+describe('over Redis', () => {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+  });
+  afterAll(() => redis.stop());
+
+  describePresenceStore('Redis', async () => {
+    const instance = await PresenceInstance.start(redis.url, randomUUID());
+    return { store: instance.store, close: () => instance.leave() };
+  });
+});
