@@ -44,6 +44,14 @@ export class TcpProxy {
     for (const [client, target] of this.#ways) client.pipe(target);
   }
 
+  /** Keeps what the server sends to itself: the program is deaf, and its connections look well. Those made later are not. */
+  deafen(): void {
+    for (const [client, target] of this.#ways) {
+      target.unpipe(client);
+      target.pause();
+    }
+  }
+
   async close(): Promise<void> {
     this.down();
     this.server.close();
