@@ -62,7 +62,7 @@ describe('ephemeral frames of a slow connection', () => {
     socket.isStuck = false;
     socket.take();
     endTurn();
-    expect(socket.written.slice(1).join()).toBe('a2b1');
+    expect(socket.written.slice(1).join()).toBe('b1a2');
     expect(slow).toEqual([true, false]);
   });
 
@@ -78,6 +78,24 @@ describe('ephemeral frames of a slow connection', () => {
     socket.take();
     endTurn();
     expect(socket.written).toEqual(['large', 'new']);
+  });
+
+  it('are bounded in bytes: the keys that were silent the longest are lost', () => {
+    socket.isStuck = true;
+    connection.write(LARGE);
+    endTurn();
+    connection.deliver(Buffer.from('first'), 'again');
+    for (let key = 0; key < 100; key++) {
+      connection.deliver(Buffer.alloc(1_000, 'x'), `key${key}`);
+      connection.deliver(Buffer.from(`again${key}`), 'again');
+    }
+    socket.isStuck = false;
+    socket.take();
+    endTurn();
+    const late = socket.written.slice(1);
+    expect(late.at(-1)).toBe('again99');
+    expect(late.filter((text) => text === 'large').length).toBeGreaterThan(60);
+    expect(late.filter((text) => text === 'large').length).toBeLessThan(66);
   });
 
   it('are written though the kernel takes at once what was too much in the queue', () => {

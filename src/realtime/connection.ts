@@ -5,6 +5,8 @@ import type { TurnEnd } from './turn-end.js';
 
 /** The close frame waits behind what is unsent: a client that takes neither is cut off after this long. */
 const CLOSE_PATIENCE_MS = 5_000;
+/** Ephemeral frames kept for a slow client; beyond it the keys that have been silent the longest go. */
+const MAX_DEFERRED_BYTES = 65_536;
 /** Queued frames up to this are copied into one buffer; beyond it they are handed to the kernel as they are. */
 const JOIN_BYTES = 16_384;
 
@@ -15,8 +17,9 @@ const JOIN_BYTES = 16_384;
 export class Connection {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
-  /** The last ephemeral frame of each key, kept while the client reads too slowly. */
+  /** The last ephemeral frame of each key, the latest last, kept while the client reads too slowly. */
   #deferred: Map<string, Buffer> | null = null;
+  #deferredBytes = 0;
   #isSlow = false;
   #closingSince: number | null = null;
 
@@ -57,7 +60,7 @@ export class Connection {
   /** As `write`, for what a slow client can do without until it has caught up. */
   deliver(frame: Buffer, key: string): void {
     // Behind one that waits all wait, or an older frame would be the last of its key.
-    if (this.#deferred !== null || this.unsentBytes > UNSENT.pauseBytes) (this.#deferred ??= new Map()).set(key, frame);
+    if (this.#deferred !== null || this.unsentBytes > UNSENT.pauseBytes) this.#defer(frame, key);
     else this.write(frame);
   }
 
@@ -119,9 +122,28 @@ export class Connection {
     if (!this.isClosing) this.onSlow(false);
   }
 
+  #defer(frame: Buffer, key: string): void {
+    const deferred = (this.#deferred ??= new Map<string, Buffer>());
+    this.#drop(deferred, key);
+    deferred.set(key, frame);
+    this.#deferredBytes += key.length + frame.length;
+    for (const oldest of deferred.keys()) {
+      if (this.#deferredBytes <= MAX_DEFERRED_BYTES || deferred.size === 1) return;
+      this.#drop(deferred, oldest);
+    }
+  }
+
+  #drop(deferred: Map<string, Buffer>, key: string): void {
+    const frame = deferred.get(key);
+    if (!frame) return;
+    deferred.delete(key);
+    this.#deferredBytes -= key.length + frame.length;
+  }
+
   #writeDeferred(): void {
     const deferred = this.#deferred;
     this.#deferred = null;
+    this.#deferredBytes = 0;
     if (deferred) for (const frame of deferred.values()) this.write(frame);
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../auth/principal.js';
+import { ChatError } from '../errors/chat-error.js';
 import { rateLimited } from '../limits/rate-limits.js';
 import {
   type ClosedReason,
@@ -36,6 +37,9 @@ const MAX_BAD_FRAMES = 100;
 const MAX_UNANSWERED = 2;
 /** Pings (RFC 6455) that a client may send in a second. */
 const MAX_PINGS = 50;
+
+/** A command whose turn comes later than this is refused: its client has given it up, and what is behind it waits as long. */
+const MAX_WAIT_MS = 10_000;
 
 const ANSWERED_AT_ONCE = new Set<string>(['ping', 'auth.refresh']);
 
@@ -185,6 +189,11 @@ export class Session implements Follower {
     this.#countRefusal();
   }
 
+  #refuseLate(id: number | undefined): void {
+    const late = new ChatError('unavailable', 'The command waited too long for those before it, and was not run.', { retryAfterMs: 1_000 });
+    this.write(errorFrame(id, late.toData()));
+  }
+
   #countRefusal(): void {
     if (this.#refusals.isOver(Date.now())) this.close('flooding');
   }
@@ -193,7 +202,12 @@ export class Session implements Follower {
     const { id, event } = frame;
     if (id !== undefined) this.#busyIds.add(id);
     this.#underWay++;
-    const run = () => this.host.dispatch(this, frame).then(() => this.#finish(id));
+    const cameAt = performance.now();
+    const run = async () => {
+      if (performance.now() - cameAt > MAX_WAIT_MS) this.#refuseLate(id);
+      else await this.host.dispatch(this, frame);
+      this.#finish(id);
+    };
     if (ANSWERED_AT_ONCE.has(event)) void run();
     else this.#order.run(roomsOf(frame), event === 'message.send', run);
   }
