@@ -10,6 +10,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import { Hub } from './hub.js';
+import { assertHandshake } from './upgrade-handshake.js';
 
 /** More than any client sends; Node's own bound is on bytes. */
 const MAX_HEADERS = 100;
@@ -37,6 +38,7 @@ export class Upgrade {
     const retryAfterMs = this.limits.takeHandshake(clientAddress(request));
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
     this.#checkOrigin(request);
+    assertHandshake(request);
     this.storm.arrived();
     return this.authenticator.authenticateUpgrade(request);
   }

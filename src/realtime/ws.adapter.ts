@@ -45,6 +45,8 @@ export class ChatAdapter extends WsAdapter {
       maxPayload: LIMITS.frameBytes,
       handleProtocols: (offered) => (offered.has('parley.v1') ? 'parley.v1' : false),
     });
+    // Whatever else ws finds wrong, in our words too.
+    this.#sockets.on('wsClientError', (error: Error, socket: Socket) => refuse(socket, new ChatError('validation_failed', error.message)));
     this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => void this.#onUpgrade(request, socket, head));
     return this.#sockets;
   }

@@ -141,6 +141,16 @@ describe('tickets', () => {
     return (body as { ticket: string }).ticket;
   };
 
+  it('is not used up by a handshake that is none, which is refused in JSON', async () => {
+    const url = `${server.wsUrl}?ticket=${await ticketOf('clumsy')}`;
+    for (const wrong of [{ 'Sec-WebSocket-Key': 'short' }, { 'Sec-WebSocket-Version': '7' }, { 'Sec-WebSocket-Protocol': 'a,,b' }]) {
+      const raw = await RawSocket.begin(url, wrong);
+      await raw.closed;
+      expect(raw.head).toMatch(/^HTTP\/1\.1 400 [^]*application\/json/);
+    }
+    await (await ChatClient.connect(url)).close();
+  });
+
   it('line 8: a ticket opens one socket, of many at once too', async () => {
     const url = `${server.wsUrl}?ticket=${await ticketOf('ticketed')}`;
     const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => ChatClient.connect(url)));
