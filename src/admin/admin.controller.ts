@@ -1,12 +1,12 @@
 import { Body, Controller, Delete, HttpCode, Param, Post, Put, UseGuards } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
+import { AccessControl } from '../auth/access-control.service.js';
 import { RoomBus } from '../bus/room-bus.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ephemeralFrame } from '../protocol/index.js';
 import { NoticeAcceptedBody, NoticeDto, UserParamsDto } from './admin.dto.js';
 import { AdminGuard } from './admin.guard.js';
-import { UserBansService } from './user-bans.service.js';
 
 @ApiTags('admin')
 @ApiBearerAuth()
@@ -14,7 +14,7 @@ import { UserBansService } from './user-bans.service.js';
 @Controller('v1/admin')
 export class AdminController {
   constructor(
-    private readonly bans: UserBansService,
+    private readonly access: AccessControl,
     private readonly bus: RoomBus,
   ) {}
 
@@ -27,7 +27,7 @@ export class AdminController {
   @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   ban(@Param() { user }: UserParamsDto): Promise<void> {
-    return this.bans.ban(user);
+    return this.access.banUser(user);
   }
 
   @Delete('users/:user/ban')
@@ -36,7 +36,7 @@ export class AdminController {
   @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   unban(@Param() { user }: UserParamsDto): Promise<void> {
-    return this.bans.unban(user);
+    return this.access.unbanUser(user);
   }
 
   @Post('notices')

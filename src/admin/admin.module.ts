@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
 import { AdminController } from './admin.controller.js';
-import { UserBansService } from './user-bans.service.js';
 
-@Module({ controllers: [AdminController], providers: [UserBansService] })
+@Module({ imports: [AuthModule], controllers: [AdminController] })
 export class AdminModule {}

@@ -2,7 +2,9 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ChangesModule } from '../changes/changes.module.js';
 import { LimitsModule } from '../limits/limits.module.js';
+import { AccessControl } from './access-control.service.js';
 import { AccountEntity } from './account.entity.js';
 import { AccountsService } from './accounts.service.js';
 import { AuthController } from './auth.controller.js';
@@ -25,12 +27,14 @@ import { UsersController } from './users.controller.js';
 @Module({
   // Secrets and options are given with each call, from the configuration.
   imports: [
+    ChangesModule,
     LimitsModule,
     JwtModule.register({}),
     TypeOrmModule.forFeature([UserEntity, AccountEntity, AuthSessionEntity, RefreshTokenEntity, TicketEntity]),
   ],
   controllers: [AuthController, UsersController],
   providers: [
+    AccessControl,
     TokenService,
     TicketsService,
     Authenticator,
@@ -45,6 +49,6 @@ import { UsersController } from './users.controller.js';
     { provide: APP_GUARD, useExisting: JwtGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
   ],
-  exports: [TokenService, Authenticator, Revocations, UserDirectory, JwtGuard],
+  exports: [AccessControl, TokenService, Authenticator, Revocations, UserDirectory, JwtGuard],
 })
 export class AuthModule {}

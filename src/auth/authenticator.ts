@@ -24,6 +24,7 @@ export class Authenticator {
    * @throws {ChatError} `unauthenticated`, `forbidden` (banned), `validation_failed` (a malformed subprotocol), `unavailable`, `timeout`
    */
   async authenticateUpgrade(request: IncomingMessage): Promise<Principal> {
+    this.revocations.assertCurrent();
     const { kind, value } = readUpgradeCredentials(request, { queryToken: this.config.wsQueryToken });
     const principal = kind === 'ticket' ? await this.tickets.redeem(value) : await this.tokens.verify(value);
     this.revocations.assertValid(principal);

@@ -44,6 +44,7 @@ export class JwtGuard implements CanActivate {
     const token = bearerToken(request.headers.authorization);
     if (token === null) throw new ChatError('unauthenticated', 'An access token is needed: Authorization: Bearer <token>.');
     const principal = await this.tokens.verify(token);
+    this.revocations.assertCurrent();
     this.revocations.assertValid(principal);
     await this.directory.open(principal);
     request.principal = principal;

@@ -1,82 +1,148 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { type Act, RoomBus } from '../bus/room-bus.js';
-import { Sql, type Statement } from '../database/sql.js';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { Act } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
+import { ChangesFeed } from '../changes/changes-feed.js';
+import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
+import { BANNED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
 
 /** No access token of a local account lives longer: the largest ACCESS_TOKEN_SECONDS, whatever it was when the token was signed. */
 const LONGEST_TOKEN_MS = 86_400_000;
-
-const REVOKED_SESSIONS: Statement = {
-  name: 'revoked_sessions',
-  text: `SELECT id FROM auth_sessions WHERE revoked_at > clock_timestamp() - $1 * interval '1 millisecond'`,
-};
-
-const BANNED_USERS: Statement = { name: 'banned_users', text: 'SELECT id FROM users WHERE banned_at IS NOT NULL' };
+const RETRY_MS = 1_000;
 
 /**
  * Which tokens no longer count though they are signed and in time. In memory, so that asking costs nothing: loaded before the
- * server serves, then fed by acts.
+ * server serves, then fed by the acts of all instances, and loaded anew when some were missed.
  */
 @Injectable()
 export class Revocations implements OnModuleInit, OnApplicationShutdown {
-  /** Session to the time (Unix ms) from which none of its tokens lives; in the order of revocation. */
-  readonly #sessions = new Map<string, number>();
-  readonly #banned = new Set<string>();
-  #stopListening = () => {};
+  readonly #logger = new Logger(Revocations.name);
+  /** Session, or single token, to the time (Unix ms) from which it does not live anyway. */
+  readonly #sessions = new ExpiringSet();
+  readonly #tokens = new ExpiringSet();
+  /** User to the second (Unix s) up to which his tokens are void. */
+  readonly #notBefore = new Map<string, number>();
+  /** User to whether he is banned, and since when that is so (Unix ms). */
+  readonly #bans = new Map<string, { banned: boolean; at: number }>();
+  #isReloading = false;
+  readonly #endings: (() => unknown)[];
 
   constructor(
     private readonly sql: Sql,
-    private readonly bus: RoomBus,
-  ) {}
+    private readonly feed: ChangesFeed,
+    acts: Acts,
+  ) {
+    this.#endings = [acts.listen((act) => this.#learn(act)), feed.listen({ onMissed: () => this.#reload() })];
+  }
 
   async onModuleInit(): Promise<void> {
-    // First listen, then load: an act in between is heard, and hearing of something twice changes nothing.
-    this.#stopListening = this.bus.listen({ onAct: (act) => this.#learn(act) });
-    const [sessions, banned] = await Promise.all([
-      this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
-      this.sql.query<{ id: string }>(BANNED_USERS, []),
-    ]);
-    for (const { id } of sessions) this.#revokeSession(id);
-    for (const { id } of banned) this.#banned.add(id);
+    // First the feed, then the load: an act in between is heard, and hearing of something twice changes nothing.
+    await this.feed.start();
+    await this.#load();
   }
 
   onApplicationShutdown(): void {
-    this.#stopListening();
+    for (const end of this.#endings) end();
+  }
+
+  /**
+   * For who is let in anew: what is not known to be revoked may be so when the database could not be read of late.
+   * @throws {ChatError} unavailable
+   */
+  assertCurrent(): void {
+    if (!this.feed.isCurrent || this.#isReloading) {
+      throw new ChatError('unavailable', 'It cannot be told whether the token still counts.', { retryAfterMs: 1_000 });
+    }
   }
 
   /** @throws {ChatError} `forbidden` when the user is banned, `unauthenticated` when the token was revoked */
   assertValid(principal: Principal): void {
-    if (this.#banned.has(principal.userId)) throw bannedUser();
-    if (principal.sessionId !== null && this.#sessions.has(principal.sessionId)) {
-      throw new ChatError('unauthenticated', 'The access token has been revoked.');
-    }
+    const verdict = this.verdict(principal);
+    if (verdict === 'banned') throw bannedUser();
+    if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token has been revoked.');
+  }
+
+  verdict({ userId, sessionId, tokenId, issuedAt }: Principal): 'valid' | 'banned' | 'revoked' {
+    if (this.#bans.get(userId)?.banned) return 'banned';
+    const isRevoked =
+      issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
+      (sessionId !== null && this.#sessions.has(sessionId)) ||
+      (tokenId !== null && this.#tokens.has(tokenId));
+    return isRevoked ? 'revoked' : 'valid';
   }
 
   #learn(act: Act): void {
     switch (act.kind) {
       case 'session.revoked':
-        this.#revokeSession(act.session);
+        this.#sessions.add(act.session, Date.now() + LONGEST_TOKEN_MS);
+        break;
+      case 'token.revoked':
+        this.#tokens.add(act.token, act.expiresAt);
+        break;
+      case 'user.revoked':
+        this.#notBefore.set(act.user, Math.max(act.notBefore, this.#notBefore.get(act.user) ?? 0));
         break;
       case 'user.banned':
-        this.#banned.add(act.user);
-        break;
       case 'user.unbanned':
-        this.#banned.delete(act.user);
+        this.#learnBan(act.user, { banned: act.kind === 'user.banned', at: act.at });
         break;
     }
   }
 
-  #revokeSession(id: string): void {
-    const now = Date.now();
-    for (const [session, until] of this.#sessions) {
-      if (until > now) break;
-      this.#sessions.delete(session);
-    }
-    this.#sessions.set(id, now + LONGEST_TOKEN_MS);
+  #learnBan(user: string, ban: { banned: boolean; at: number }): void {
+    if (ban.at >= (this.#bans.get(user)?.at ?? 0)) this.#bans.set(user, ban);
+  }
+
+  async #load(): Promise<void> {
+    const [sessions, tokens, users, banned] = await Promise.all([
+      this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
+      this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
+      this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
+      this.sql.query<{ id: string; at: number }>(BANNED_USERS, []),
+    ]);
+    for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
+    for (const { id, expires_at } of tokens) this.#tokens.add(id, expires_at.getTime());
+    for (const { id, not_before } of users) this.#notBefore.set(id, not_before);
+    for (const { id, at } of banned) this.#learnBan(id, { banned: true, at });
+  }
+
+  #reload(): void {
+    this.#isReloading = true;
+    // Bans that were lifted in the meantime are not in what is read.
+    this.#bans.clear();
+    this.#load().then(
+      () => (this.#isReloading = false),
+      (error: Error) => {
+        this.#logger.error(`Revocations cannot be read anew; trying again: ${error.message}`);
+        setTimeout(() => this.#reload(), RETRY_MS).unref();
+      },
+    );
   }
 }
 
 export function bannedUser(): ChatError {
   return new ChatError('forbidden', 'The user is banned.');
+}
+
+/** Ids that count until a time of their own; those that are past it go by and by. */
+class ExpiringSet {
+  readonly #until = new Map<string, number>();
+  #sweptAt = 0;
+
+  add(id: string, until: number): void {
+    this.#sweep();
+    this.#until.set(id, until);
+  }
+
+  has(id: string): boolean {
+    return this.#until.has(id);
+  }
+
+  #sweep(): void {
+    const now = Date.now();
+    if (now - this.#sweptAt < 60_000) return;
+    this.#sweptAt = now;
+    for (const [id, until] of this.#until) if (until < now) this.#until.delete(id);
+  }
 }

@@ -28,21 +28,6 @@ export const ROTATE: Statement = {
     FROM used JOIN users u ON u.id = used.user_id LEFT JOIN accounts a ON a.user_id = used.user_id`,
 };
 
-// One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.
-/** Ends the family of a token that was used before; nothing for any other token. */
-export const REVOKE_REUSED: Statement = {
-  name: 'revoke_reused_session',
-  text: `UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp())
-    FROM refresh_tokens t WHERE t.hash = $1 AND t.used_at IS NOT NULL AND s.id = t.session_id RETURNING s.id`,
-};
-
-/** Ends the family of a token, used or not. */
-export const REVOKE_SESSION: Statement = {
-  name: 'revoke_session',
-  text: `UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp())
-    FROM refresh_tokens t WHERE t.hash = $1 AND s.id = t.session_id RETURNING s.id`,
-};
-
 export const IS_BANNED: Statement = {
   name: 'refresh_token_of_banned',
   text: `SELECT 1 FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id

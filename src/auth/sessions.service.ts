@@ -1,12 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { RoomBus } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { newSecret, secretHash } from './opaque-secret.js';
+import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
 import { bannedUser } from './revocations.js';
-import { CLEAR_EXPIRED, IS_BANNED, OPEN_SESSION, REVOKE_REUSED, REVOKE_SESSION, ROTATE } from './session-statements.js';
+import { CLEAR_EXPIRED, IS_BANNED, OPEN_SESSION, ROTATE } from './session-statements.js';
 import { TokenService } from './tokens.service.js';
 import { type UserRow, userView, type UserView } from './user-directory.js';
 
@@ -36,7 +37,7 @@ export class SessionsService {
   constructor(
     private readonly sql: Sql,
     private readonly config: Config,
-    private readonly bus: RoomBus,
+    private readonly acts: Acts,
     private readonly tokens: TokenService,
   ) {}
 
@@ -73,9 +74,7 @@ export class SessionsService {
   }
 
   async #revokeBy(statement: Statement, hash: Buffer): Promise<void> {
-    for (const { id } of await this.sql.query<{ id: string }>(statement, [hash])) {
-      this.bus.publishAct({ kind: 'session.revoked', session: id });
-    }
+    for (const { act } of await this.sql.query<ActRow>(statement, [hash])) this.acts.publish(act);
   }
 
   async #pair(user: UserView, sid: string, refreshToken: string): Promise<TokenPair> {

@@ -1,11 +1,13 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { RoomBus } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
 import { Batcher } from '../database/batcher.js';
 import { Sql } from '../database/sql.js';
+import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { ChosenStatus } from '../protocol/index.js';
 import type { Principal } from './principal.js';
+import type { ActRow } from './revocation-statements.js';
 import { FIND_USERS, LAST_SEEN, OPEN_USERS, SET_STATUS, STATUSES, STORE_SEEN } from './user-statements.js';
 
 /** A user as other users see it. */
@@ -34,13 +36,25 @@ export function userView({ id, username, name, created_at }: UserRow): UserView 
   return { id, username, name, createdAt: created_at.toISOString() };
 }
 
+interface NamedUser {
+  id: string;
+  name: string | null;
+}
+
 interface Known extends OpenedUser {
   name: string | null;
+  /** When a token gave the user another name than he had; long ago, as a rule. Milliseconds. */
+  renamedAt: number;
 }
 
 const CACHE_USERS = 100_000;
 /** Long enough to spare the database, short enough that an act which got lost is made up for. */
 const CACHE_MS = 60_000;
+
+/** Two tokens with different names must not write by turns: a user gets one new name in so long. */
+const RENAME_MS = 60_000;
+/** When clients come back in a herd, so many users, or those of so long, share a statement. */
+const GATHER = { items: 256, ms: 100 };
 
 const overflow = () => new ChatError('unavailable', 'Too many users arrive at once.', { retryAfterMs: 1000 });
 
@@ -56,11 +70,7 @@ export class UserDirectory implements OnApplicationShutdown {
   #isOpening = false;
   readonly #stopListening: () => void;
 
-  readonly #opening = new Batcher<{ id: string; name: string | null }, OpenedUser>((users) => this.#openAll(users), {
-    maxItems: 500,
-    maxWaiting: 50_000,
-    overflow,
-  });
+  readonly #opening: Batcher<NamedUser, OpenedUser>;
 
   readonly #seen = new Batcher<{ user: string; at: Date }, void>((users) => this.#storeSeen(users), {
     maxItems: 500,
@@ -70,12 +80,17 @@ export class UserDirectory implements OnApplicationShutdown {
 
   constructor(
     private readonly sql: Sql,
-    private readonly bus: RoomBus,
+    private readonly acts: Acts,
+    storm: Storm,
   ) {
-    this.#stopListening = bus.listen({
-      onAct: (act) => {
-        if (act.kind === 'status.chosen') this.#remember(act.user, act.status as ChosenStatus);
-      },
+    this.#opening = new Batcher((users) => this.#openAll(users), {
+      maxItems: 500,
+      maxWaiting: 50_000,
+      overflow,
+      gather: { when: () => storm.isUnderWay, ...GATHER },
+    });
+    this.#stopListening = acts.listen((act) => {
+      if (act.kind === 'status.chosen') this.#remember(act.user, act.status);
     });
   }
 
@@ -83,10 +98,13 @@ export class UserDirectory implements OnApplicationShutdown {
     this.#stopListening();
   }
 
-  /** Makes the user known, with the name that the token gives it. @returns the status that the user has chosen, as of a minute ago at worst. */
+  /**
+   * Makes the user known, with the name that the token gives it: a second new name in a minute is left to the next call.
+   * @returns the status that the user has chosen, as of a minute ago at worst
+   */
   async open({ userId: id, name }: Principal): Promise<OpenedUser> {
     const known = this.#known.get(id);
-    if (known && (name === null || known.name === name)) return { status: known.status };
+    if (known && (name === null || known.name === name || wasJustRenamed(known))) return { status: known.status };
     return this.#opening.add({ id, name });
   }
 
@@ -100,9 +118,8 @@ export class UserDirectory implements OnApplicationShutdown {
 
   /** Stores what the user chose, then tells every instance by an act. */
   async setStatus(user: string, status: ChosenStatus): Promise<void> {
-    await this.sql.query(SET_STATUS, [user, status]);
-    this.#remember(user, status);
-    this.bus.publishAct({ kind: 'status.chosen', user, status });
+    const [row] = await this.sql.query<ActRow>(SET_STATUS, [user, status]);
+    this.acts.publish(row!.act);
   }
 
   /** Stores when users were last seen; never an earlier time over a later one. Users never opened are left out. */
@@ -134,20 +151,32 @@ export class UserDirectory implements OnApplicationShutdown {
     if (known) this.#known.set(user, { ...known, status });
   }
 
-  async #openAll(users: { id: string; name: string | null }[]): Promise<OpenedUser[]> {
-    // The last name wins where one user comes twice in a batch.
-    const names = new Map<string, string | null>();
-    for (const { id, name } of users) names.set(id, name ?? names.get(id) ?? null);
+  async #openAll(users: NamedUser[]): Promise<OpenedUser[]> {
+    const names = this.#namesOf(users);
     this.#isOpening = true;
     try {
-      const rows = await this.sql.query<Known & { id: string }>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
-      const opened = new Map(rows.map(({ id, name, status }) => [id, { name, status: this.#chosenMeanwhile.get(id) ?? status }]));
-      for (const [id, known] of opened) this.#known.set(id, known);
-      return users.map(({ id }) => ({ status: opened.get(id)!.status }));
+      const rows = await this.sql.query<OpenedRow>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
+      const opened = new Map<string, ChosenStatus>();
+      for (const { id, name, status: stored, is_renamed } of rows) {
+        const status = this.#chosenMeanwhile.get(id) ?? stored;
+        opened.set(id, status);
+        this.#known.set(id, { name, status, renamedAt: is_renamed ? Date.now() : (this.#known.peek(id)?.renamedAt ?? -Infinity) });
+      }
+      return users.map(({ id }) => ({ status: opened.get(id)! }));
     } finally {
       this.#isOpening = false;
       this.#chosenMeanwhile.clear();
     }
+  }
+
+  /** Each user once. The last name wins where one comes twice, but for whom the batch before has just renamed. */
+  #namesOf(users: NamedUser[]): Map<string, string | null> {
+    const names = new Map<string, string | null>();
+    for (const { id, name } of users) {
+      const known = this.#known.peek(id);
+      names.set(id, (known && wasJustRenamed(known) ? null : name) ?? names.get(id) ?? null);
+    }
+    return names;
   }
 
   async #storeSeen(users: { user: string; at: Date }[]): Promise<void[]> {
@@ -159,4 +188,13 @@ export class UserDirectory implements OnApplicationShutdown {
     await this.sql.query(STORE_SEEN, [[...latest.keys()], [...latest.values()]]);
     return users.map(() => undefined);
   }
+}
+
+interface OpenedRow extends NamedUser {
+  status: ChosenStatus;
+  is_renamed: boolean;
+}
+
+function wasJustRenamed({ renamedAt }: Known): boolean {
+  return Date.now() - renamedAt < RENAME_MS;
 }

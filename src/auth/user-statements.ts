@@ -6,7 +6,8 @@ export const OPEN_USERS: Statement = {
   name: 'open_users',
   text: `WITH given AS (
       SELECT g.id, coalesce(g.name, u.name) AS name, coalesce(u.status, 'online') AS status,
-        u.id IS NULL OR (g.name IS NOT NULL AND u.name IS DISTINCT FROM g.name) AS is_news
+        u.id IS NULL OR (g.name IS NOT NULL AND u.name IS DISTINCT FROM g.name) AS is_news,
+        coalesce(u.name <> g.name, false) AS is_renamed
       FROM unnest($1::text[], $2::text[]) AS g(id, name)
       LEFT JOIN LATERAL (SELECT x.id, x.name, x.status FROM users x WHERE x.id = g.id LIMIT 1) u ON true
     ), written AS (
@@ -14,7 +15,7 @@ export const OPEN_USERS: Statement = {
       SELECT id, name FROM given WHERE is_news ORDER BY id COLLATE "C"
       ON CONFLICT (id) DO UPDATE SET name = coalesce(excluded.name, users.name)
     )
-    SELECT id, name, status FROM given`,
+    SELECT id, name, status, is_renamed FROM given`,
 };
 
 export const FIND_USERS: Statement = {
@@ -24,7 +25,10 @@ export const FIND_USERS: Statement = {
 
 export const SET_STATUS: Statement = {
   name: 'set_status',
-  text: `INSERT INTO users (id, status) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET status = excluded.status`,
+  text: `WITH chosen AS (
+      INSERT INTO users (id, status) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET status = excluded.status RETURNING id, status
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'status.chosen', 'user', c.id, 'status', c.status)) AS act FROM chosen c`,
 };
 
 export const STORE_SEEN: Statement = {

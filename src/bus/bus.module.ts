@@ -1,10 +1,26 @@
 import { Global, Module } from '@nestjs/common';
+import { Config } from '../config/config.js';
+import { Lifecycle } from '../config/lifecycle.js';
+import { RedisConnections } from '../redis/redis-connections.js';
+import { RedisModule } from '../redis/redis.module.js';
+import { ClassicPubSub } from './classic-pub-sub.js';
 import { LocalBus } from './local-bus.js';
+import { RedisBus } from './redis-bus.js';
 import { RoomBus } from './room-bus.js';
+import { ShardedPubSub } from './sharded-pub-sub.js';
 
 @Global()
 @Module({
-  providers: [{ provide: RoomBus, useClass: LocalBus }],
+  imports: [RedisModule],
+  providers: [{ provide: RoomBus, inject: [Config, Lifecycle, RedisConnections], useFactory: makeBus }],
   exports: [RoomBus],
 })
 export class BusModule {}
+
+function makeBus(config: Config, { instanceId }: Lifecycle, connections: RedisConnections): RoomBus {
+  if (config.redisUrl.length === 0) return new LocalBus();
+  const prefix = config.redisPrefix;
+  const echo = `${prefix}:echo:${instanceId}`;
+  const pubSub = config.redisCluster ? new ShardedPubSub(connections, echo) : new ClassicPubSub(connections, echo);
+  return new RedisBus(pubSub, { prefix, instanceId });
+}

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type Act, type BusListener, RoomBus, type RoomNote, type Signal } from './room-bus.js';
+import { type BusHealth, type BusListener, type RecordedAct, RoomBus, type RoomNote, type Signal } from './room-bus.js';
 
 /** The bus of a server that is alone: every listener is in this process. */
 @Injectable()
@@ -15,8 +15,8 @@ export class LocalBus extends RoomBus {
     this.#tell((listener) => listener.onSignal?.(signal));
   }
 
-  override publishAct(act: Act): void {
-    this.#tell((listener) => listener.onAct?.(act));
+  override publishAct(recorded: RecordedAct): void {
+    this.#tell((listener) => listener.onAct?.(recorded));
   }
 
   override follow(): Promise<void> {
@@ -30,6 +30,10 @@ export class LocalBus extends RoomBus {
   override listen(listener: BusListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  override health(): BusHealth {
+    return { status: 'up' };
   }
 
   // What is published is committed: a listener that fails must be no reason to commit it again.

@@ -1,4 +1,4 @@
-import type { ClosedReason, DurableEvent, RoomView } from '../protocol/index.js';
+import type { ChosenStatus, ClosedReason, DurableEvent, Role } from '../protocol/index.js';
 
 /**
  * Glossary
@@ -35,25 +35,55 @@ export interface Signal {
   frame: Buffer;
   /** A later signal of the same key makes this one pointless: a slow connection keeps only the last of each. */
   key: string;
+  /** The frame tells of something that goes on: where no later signal of the key and the source comes in time, it has ended. */
+  lapse?: Lapse;
+  /** Several sources may tell of one thing. The end of one, a signal without `lapse`, is not delivered while another's goes on. */
+  source?: string;
+}
+
+export interface Lapse {
+  afterMs: number;
+  /** What receivers deliver then. */
+  frame: Buffer;
 }
 
 export type Act =
-  /** Tokens of this session (`sid`) end. */
-  | { kind: 'session.revoked'; session: string }
-  | { kind: 'user.banned'; user: string }
-  | { kind: 'user.unbanned'; user: string }
+  /** Access tokens of this session (`sid`) of the user are void. */
+  | { kind: 'session.revoked'; session: string; user: string }
+  /** The access token of this `jti` is void until it expires, at this time (Unix ms). */
+  | { kind: 'token.revoked'; token: string; user: string; expiresAt: number }
+  /** Access tokens of the user that were issued in or before this second (Unix s) are void. */
+  | { kind: 'user.revoked'; user: string; notBefore: number }
+  /** `at` (Unix ms, with a fraction) says which of two acts about one user's ban is the later one. */
+  | { kind: 'user.banned'; user: string; at: number }
+  | { kind: 'user.unbanned'; user: string; at: number }
   /** The user's access to the room ended without an event of its own, at the log's head `atSeq`. */
   | { kind: 'access.ended'; room: string; user: string; reason: ClosedReason; atSeq: number }
-  /** The room is gone for all of these users, whether they follow it or not. */
-  | { kind: 'room.removed'; users: readonly string[]; room: string; reason: ClosedReason }
-  | { kind: 'room.added'; user: string; room: RoomView; role: string }
-  | { kind: 'status.chosen'; user: string; status: string };
+  /** The room is gone for these users, or for all who were its members, whether they follow it or not. */
+  | { kind: 'room.removed'; users: readonly string[] | 'members'; room: string; reason: ClosedReason }
+  | { kind: 'room.added'; users: readonly string[]; room: string; role: Role }
+  | { kind: 'status.chosen'; user: string; status: ChosenStatus };
+
+/** An act as it was committed; JSON. */
+export interface RecordedAct {
+  /** Names the act: it may be heard more than once. */
+  id: string;
+  /** The transaction that it was committed in, as PostgreSQL's xid8. */
+  xid: string;
+  act: Act;
+}
 
 export interface BusListener {
   /** Called synchronously, in the order of publishing; must not throw. */
   onNote?(note: RoomNote): void;
   onSignal?(signal: Signal): void;
-  onAct?(act: Act): void;
+  onAct?(recorded: RecordedAct): void;
+}
+
+export interface BusHealth {
+  status: 'up' | 'down';
+  /** When it is down: why, in words for the operator that name no host. */
+  reason?: string;
 }
 
 /**
@@ -64,7 +94,7 @@ export interface BusListener {
 export abstract class RoomBus {
   abstract publishNote(note: RoomNote): void;
   abstract publishSignal(signal: Signal): void;
-  abstract publishAct(act: Act): void;
+  abstract publishAct(recorded: RecordedAct): void;
 
   /**
    * From when this resolves, notes and room signals of the room published anywhere are heard here, as far as the network lets them.
@@ -75,4 +105,7 @@ export abstract class RoomBus {
 
   /** @returns a function that ends the listening. */
   abstract listen(listener: BusListener): () => void;
+
+  /** Whether what is published is delivered, as was proved some seconds ago at most; costs nothing to ask. */
+  abstract health(): BusHealth;
 }

@@ -1,46 +1,52 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Sql, type Statement } from '../database/sql.js';
+import type { Act, RecordedAct } from '../bus/room-bus.js';
+import { Sql } from '../database/sql.js';
+import { type ChangeRow, CLEAN_CHANGES, POLL_CHANGES, START_CHANGES } from './changes-statements.js';
 
 const POLL_MS = 1_000;
 const CLEAN_MS = 15_000;
-const KEEP_SECONDS = 60;
+/** Changes are kept for so long after this instance has read them, that the others have read them too. */
+const KEEP_MS = 60_000;
+/** Who has not read for so long no longer knows what has ended. */
+const CURRENT_MS = 10_000;
 
-// A row may become visible after a later one, when its transaction took longer: so the next poll begins at the oldest transaction
-// that was still under way, not behind the newest row. Rows come again; nothing is skipped.
-const POLL: Statement = {
-  name: 'poll_changes',
-  text: `SELECT c.payload, pg_snapshot_xmin(pg_current_snapshot())::text AS next
-    FROM (SELECT 1) one LEFT JOIN changes c ON c.xid >= $1::text::xid8 AND c.kind = 'heads'`,
-};
-
-const START: Statement = { name: 'start_changes', text: 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next' };
-
-const CLEAN: Statement = {
-  name: 'clean_changes',
-  text: `DELETE FROM changes WHERE ctid = ANY (ARRAY(SELECT ctid FROM changes WHERE at < clock_timestamp() - $1 * interval '1 second' LIMIT 10000))`,
-};
-
-/** Called with each room that grew and a head that its log has reached; a head may come late and more than once. */
-export type HeadsListener = (heads: ReadonlyMap<string, number>) => void;
+export interface ChangesListener {
+  /** Rooms whose logs grew, each with a head that its log has reached. May come late, and more than once. */
+  onHeads?(heads: ReadonlyMap<string, number>): void;
+  /** Acts, in the order of their transactions' numbers. May come late, and more than once. */
+  onActs?(acts: readonly RecordedAct[]): void;
+  /** Changes were removed before this instance could read them: what it knows is not to be trusted, and is to be read anew. */
+  onMissed?(): void;
+}
 
 /**
- * Learns from PostgreSQL itself, each second, which logs grew: also of a commit whose answer was lost. While the database cannot be read
- * nobody is told; afterwards all of it comes, since only a feed that reads removes what is old.
+ * Learns from PostgreSQL itself, each second, what no hint told of: which logs grew, and which acts were committed, also by a commit whose
+ * answer was lost. Nothing is skipped. While the database cannot be read nobody is told; afterwards all of it comes, or `onMissed`.
  */
 @Injectable()
 export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger(ChangesFeed.name);
-  readonly #listeners = new Set<HeadsListener>();
-  #next: string | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #listeners = new Set<ChangesListener>();
+  #started: Promise<void> | undefined;
+  #next = '0';
+  /** Where each poll since the last failed one began, oldest first. */
+  #read: { at: number; next: string }[] = [];
+  #readAt = 0;
   #cleanedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
   #isFailing = false;
   #isStopped = false;
 
   constructor(private readonly sql: Sql) {}
 
+  /** From when this resolves nothing is missed that is committed afterwards: call it before reading what the changes are about. */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
   async onApplicationBootstrap(): Promise<void> {
-    this.#next = (await this.sql.query<{ next: string }>(START, []))[0]!.next;
+    await this.start();
     this.#schedule();
   }
 
@@ -49,9 +55,20 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
     clearTimeout(this.#timer);
   }
 
-  listen(listener: HeadsListener): () => void {
+  /** Whether what was read is new enough to let somebody in by it. */
+  get isCurrent(): boolean {
+    return performance.now() - this.#readAt < CURRENT_MS;
+  }
+
+  listen(listener: ChangesListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  async #start(): Promise<void> {
+    const [row] = await this.sql.query<{ next: string }>(START_CHANGES, []);
+    this.#next = row!.next;
+    this.#readAt = performance.now();
   }
 
   #schedule(): void {
@@ -62,30 +79,52 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
 
   async #poll(): Promise<void> {
     try {
-      const rows = await this.sql.query<{ payload: Record<string, number> | null; next: string }>(POLL, [this.#next]);
-      this.#next = rows[0]!.next;
-      this.#tell(rows.flatMap(({ payload }) => (payload ? [payload] : [])));
+      const from = this.#next;
+      const rows = await this.sql.query<ChangeRow>(POLL_CHANGES, [from]);
+      const { next, horizon } = rows[0]!;
+      this.#next = next;
+      this.#readAt = performance.now();
+      this.#tell(rows);
+      // A number that went back is another history: the database was restored.
+      if (BigInt(horizon) > BigInt(from) || BigInt(next) < BigInt(from)) this.#missed();
+      this.#read.push({ at: this.#readAt, next: from });
       await this.#clean();
       this.#isFailing = false;
     } catch (error) {
       if (!this.#isFailing) this.#logger.warn(`The changes cannot be read; trying again each second: ${(error as Error).message}`);
       this.#isFailing = true;
+      // The others may not have read either.
+      this.#read = [];
     }
   }
 
-  #tell(payloads: Record<string, number>[]): void {
-    if (payloads.length === 0) return;
+  #tell(rows: readonly ChangeRow[]): void {
     const heads = new Map<string, number>();
-    for (const payload of payloads) {
-      for (const [room, head] of Object.entries(payload)) heads.set(room, Math.max(head, heads.get(room) ?? 0));
+    const acts: RecordedAct[] = [];
+    for (const { kind, id, xid, payload } of rows) {
+      if (kind === 'act') acts.push({ id: id!, xid: xid!, act: payload as Act });
+      else if (kind === 'heads') {
+        for (const [room, head] of Object.entries(payload as Record<string, number>)) heads.set(room, Math.max(head, heads.get(room) ?? 0));
+      }
     }
-    for (const listener of this.#listeners) listener(heads);
+    for (const listener of this.#listeners) {
+      if (heads.size > 0) listener.onHeads?.(heads);
+      if (acts.length > 0) listener.onActs?.(acts);
+    }
+  }
+
+  #missed(): void {
+    this.#logger.error('Changes were missed: this instance was cut off for longer than they are kept.');
+    for (const listener of this.#listeners) listener.onMissed?.();
   }
 
   async #clean(): Promise<void> {
     const now = performance.now();
     if (now - this.#cleanedAt < CLEAN_MS) return;
     this.#cleanedAt = now;
-    await this.sql.query(CLEAN, [KEEP_SECONDS]);
+    const firstKept = this.#read.findIndex(({ at }) => at > now - KEEP_MS);
+    if (firstKept <= 0) return;
+    await this.sql.query(CLEAN_CHANGES, [this.#read[firstKept - 1]!.next]);
+    this.#read.splice(0, firstKept);
   }
 }

@@ -1,3 +1,4 @@
+import type { RecordedAct } from '../bus/room-bus.js';
 import type { Statement } from '../database/sql.js';
 
 /** One call appends a whole batch of messages; see the function in the migrations. */
@@ -15,8 +16,8 @@ export interface AppendMessageRow {
 }
 
 export const APPEND_JOINS: Statement = {
-  name: 'append_joins_v1',
-  text: `SELECT ord, status, role, seq, at, epoch, head FROM append_joins_v1($1::uuid[], $2::text[], $3, $4)`,
+  name: 'append_joins_v2',
+  text: `SELECT ord, status, role, seq, at, epoch, act FROM append_joins_v2($1::uuid[], $2::text[], $3, $4)`,
 };
 
 export interface AppendJoinRow {
@@ -26,5 +27,6 @@ export interface AppendJoinRow {
   seq: string | null;
   at: Date | null;
   epoch: string | null;
-  head: string | null;
+  /** Of a new member. */
+  act: RecordedAct | null;
 }

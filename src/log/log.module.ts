@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ChangesModule } from '../changes/changes.module.js';
 import { MessageEntity } from './message.entity.js';
 import { PgRoomLog } from './pg-room-log.js';
 import { RoomEntity } from './room.entity.js';
@@ -8,7 +9,7 @@ import { RoomLog } from './room-log.js';
 import { RoomReplay } from './room-replay.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([RoomEntity, MessageEntity, RoomEventEntity])],
+  imports: [ChangesModule, TypeOrmModule.forFeature([RoomEntity, MessageEntity, RoomEventEntity])],
   providers: [{ provide: RoomLog, useClass: PgRoomLog }, RoomReplay],
   exports: [RoomLog, RoomReplay, TypeOrmModule],
 })

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
-import type { Act, LogEvent, RoomBus } from '../bus/room-bus.js';
+import type { Act, LogEvent, RecordedAct, RoomBus } from '../bus/room-bus.js';
+import type { Acts } from '../changes/acts.js';
 import { type DurableEvent, type DurableEvents, durableJson, textFrame } from '../protocol/index.js';
 import { RoomEntity } from './room.entity.js';
 import { RoomEventEntity } from './room-event.entity.js';
@@ -11,6 +12,7 @@ export class PendingTransaction implements LogTransaction {
   readonly #rows: RoomEventEntity[] = [];
   readonly #events: LogEvent[] = [];
   readonly #acts: Act[] = [];
+  #recorded: RecordedAct[] = [];
 
   constructor(
     readonly manager: EntityManager,
@@ -29,6 +31,7 @@ export class PendingTransaction implements LogTransaction {
     this.#rows.push({ roomId: this.room.id, seq, event, at: this.at, userId: user, ends, messageSeq, data: kept });
     const frame = textFrame(durableJson(event, this.room.id, seq, this.at.toISOString(), data));
     this.#events.push({ seq, event, user, ends, frame });
+    if (ends !== null && user !== null) this.announce({ kind: 'room.removed', users: [user], room: this.room.id, reason: ends });
     return seq;
   }
 
@@ -36,9 +39,19 @@ export class PendingTransaction implements LogTransaction {
     this.#acts.push(act);
   }
 
-  /** Writes the events, the room's new head, and the change that other instances learn it by. */
+  /** Writes the events, the room's new head, and the changes that other instances learn all of it by. */
   async save(): Promise<void> {
-    if (this.#rows.length === 0) return;
+    if (this.#rows.length > 0) await this.#saveEvents();
+    if (this.#acts.length > 0) await this.#saveActs();
+  }
+
+  publish(bus: RoomBus, acts: Acts): void {
+    const { id: room, epoch, lastSeq: headSeq } = this.room;
+    if (this.#events.length > 0) bus.publishNote({ room, epoch, headSeq, events: this.#events });
+    for (const recorded of this.#recorded) acts.publish(recorded);
+  }
+
+  async #saveEvents(): Promise<void> {
     const { id, lastSeq, lastAt } = this.room;
     await this.manager.insert(RoomEventEntity, this.#rows);
     await this.manager.update(RoomEntity, { id }, { lastSeq, lastAt });
@@ -48,9 +61,11 @@ export class PendingTransaction implements LogTransaction {
     ]);
   }
 
-  publish(bus: RoomBus): void {
-    const { id: room, epoch, lastSeq: headSeq } = this.room;
-    if (this.#events.length > 0) bus.publishNote({ room, epoch, headSeq, events: this.#events });
-    for (const act of this.#acts) bus.publishAct(act);
+  async #saveActs(): Promise<void> {
+    const rows = await this.manager.query<{ act: RecordedAct }[]>(
+      `SELECT record_act_v1(a.value) AS act FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY a ORDER BY a.ordinality`,
+      [JSON.stringify(this.#acts)],
+    );
+    this.#recorded = rows.map(({ act }) => act);
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type LogEvent, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
@@ -42,6 +43,7 @@ export class PgRoomLog extends RoomLog {
   constructor(
     private readonly sql: Sql,
     private readonly bus: RoomBus,
+    private readonly acts: Acts,
     config: Config,
   ) {
     super();
@@ -64,7 +66,7 @@ export class PgRoomLog extends RoomLog {
         await pending.save();
         return { result, pending };
       });
-      pending.publish(this.bus);
+      pending.publish(this.bus, this.acts);
       return result;
     });
   }
@@ -94,6 +96,7 @@ export class PgRoomLog extends RoomLog {
     const notes = new NoteBook();
     const outcomes = rows.map((row) => joinOutcome(row, drafts[row.ord - 1]!, notes));
     notes.publish(this.bus);
+    for (const { act } of rows) if (act) this.acts.publish(act);
     return outcomes;
   }
 }
@@ -153,7 +156,7 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook): App
     const frame = textFrame(durableJson('member.joined', draft.room, seq, row.at!.toISOString(), data));
     notes.add(draft.room, row.epoch!, { seq, event: 'member.joined', user: draft.user, ends: null, frame });
   }
-  return { role: row.role, isNew: row.status === 'joined' };
+  return { role: row.role };
 }
 
 /** Gathers what one commit added to each room. */

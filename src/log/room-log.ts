@@ -24,8 +24,6 @@ export interface AppendedMessage {
 
 export interface Joined {
   role: Role;
-  /** He was no member before. */
-  isNew: boolean;
 }
 
 export interface Recording<E extends DurableEvent> {
@@ -48,7 +46,7 @@ export interface LogTransaction {
   at: Date;
   /** Gives the event the room's next seq. @returns that seq. */
   record<E extends DurableEvent>(event: E, recording: Recording<E>): number;
-  /** Publishes the act after the commit. */
+  /** Commits the act with the rest, and publishes it afterwards. An event that ends a user's access announces `room.removed` by itself. */
   announce(act: Act): void;
 }
 

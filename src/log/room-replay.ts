@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Batcher } from '../database/batcher.js';
-import { Sql, type Statement } from '../database/sql.js';
+import { Batcher, LATER } from '../database/batcher.js';
+import { Sql } from '../database/sql.js';
+import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import {
   type ClosedReason,
@@ -13,7 +14,9 @@ import {
   type RoomType,
   type Since,
 } from '../protocol/index.js';
+import { LogTail, type Missed, NOTHING_MISSED } from './log-tail.js';
 import { messageView } from './message.entity.js';
+import { FOLLOW, READ_AFTER } from './replay-statements.js';
 
 /** A durable event read from the log. `json` is its whole frame as text; a message in it is shown as it stands. */
 export interface ReplayedEvent {
@@ -31,7 +34,7 @@ export interface FollowRequest {
 }
 
 /** What one statement, so one moment, says of a room and of a user in it. */
-export interface FollowSnapshot {
+export interface FollowSnapshot extends Missed<ReplayedEvent> {
   room: { id: string; type: RoomType; epoch: string; firstSeq: number; headSeq: number; archived: boolean };
   role: Role | null;
   banned: boolean;
@@ -39,7 +42,8 @@ export interface FollowSnapshot {
   readSeq: number;
   /** With `since`: whether `events` are all that came after it. Never in part. */
   recovered: boolean;
-  events: ReplayedEvent[];
+  /** The statement's snapshot (`pg_current_snapshot`): tells which transactions it saw. */
+  snapshot: string;
 }
 
 interface GapRequest {
@@ -72,50 +76,44 @@ interface EventRow {
   deleted_at: Date | null;
 }
 
-const EVENT_COLUMNS = `e.seq, e.event, e.at, e.user_id, e.ends, e.data, e.message_seq, e.last_seq, e.sender_id, e.client_id, e.body, e.meta,
-  e.version, e.created_at, e.edited_at, e.deleted_at`;
-
-const FOLLOW: Statement = {
-  name: 'follow_rooms',
-  text: `SELECT q.ord, r.id AS room_id, r.type, r.epoch, r.first_seq, r.last_seq AS head_seq, r.archived_at IS NOT NULL AS archived,
-      m.role, m.read_seq, b.user_id IS NOT NULL AS banned, ${EVENT_COLUMNS}
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS q (room_id, user_id, since_epoch, since_seq, ord)
-    JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id AND x.deleted_at IS NULL LIMIT 1) r ON true
-    LEFT JOIN LATERAL (SELECT x.role, x.read_seq FROM memberships x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) m ON true
-    LEFT JOIN LATERAL (SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) b ON true
-    LEFT JOIN LATERAL room_events_after_v1(q.room_id, q.since_seq, $5::integer, $6::bigint) e
-      ON r.epoch = q.since_epoch AND q.since_seq >= r.first_seq - 1 AND r.last_seq - q.since_seq BETWEEN 1 AND $5::integer
-      AND (m.role IS NOT NULL OR r.type = 'public')
-    ORDER BY q.ord, e.seq`,
-};
-
-const READ_AFTER: Statement = {
-  name: 'read_rooms_after',
-  text: `SELECT q.ord, r.epoch, r.last_seq AS head_seq, ${EVENT_COLUMNS}
-    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (room_id, after_seq, ord)
-    JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id LIMIT 1) r ON true
-    LEFT JOIN LATERAL room_events_after_v1(q.room_id, q.after_seq, $3::integer, $4::bigint) e ON true
-    ORDER BY q.ord, e.seq`,
-};
+/** Rooms and users of one follow statement. */
+const MAX_FOLLOWS = 1_000;
+/** What one statement may read of the log, at worst. */
+const MAX_READ_BYTES = 16_777_216;
+/** No event has more: the longest text in UTF-8, the largest meta, and the rest. */
+const MAX_EVENT_BYTES = 3 * LIMITS.textChars + LIMITS.metaBytes + 1_024;
+/** Gaps are read in pieces, so that one statement can serve many rooms. */
+const GAP_PAGE_BYTES = 65_536;
+/** When clients come back in a herd, so many follows, or those of so long, share a statement. */
+const GATHER = { items: 500, ms: 100 };
 
 const overflow = () => new ChatError('unavailable', 'Too much is waiting to be read.', { retryAfterMs: 1000 });
 
-/** Reads the log back. Requests that come while a statement runs share the next one. */
+/**
+ * Reads the log back. Requests that come while a statement runs share the next one, and those of one room share what is read of it: the
+ * events are read and encoded once, from the earliest `since` on, and each request is cut its own from that.
+ */
 @Injectable()
 export class RoomReplay {
-  readonly #follows = new Batcher<FollowRequest, FollowSnapshot | null>((requests) => this.#follow(requests), {
-    maxItems: 100,
-    maxWaiting: 50_000,
-    overflow,
-  });
+  readonly #follows: Batcher<FollowRequest, FollowSnapshot | null>;
 
   readonly #gaps = new Batcher<GapRequest, LogPage | null>((requests) => this.#readAfter(requests), {
-    maxItems: 100,
+    maxItems: MAX_READ_BYTES / GAP_PAGE_BYTES,
     maxWaiting: 100_000,
     overflow,
   });
 
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    storm: Storm,
+  ) {
+    this.#follows = new Batcher((requests) => this.#follow(requests), {
+      maxItems: MAX_FOLLOWS,
+      maxWaiting: 50_000,
+      overflow,
+      gather: { when: () => storm.isUnderWay, ...GATHER },
+    });
+  }
 
   /** Head, membership and missed events, read by one statement that starts after this call. Null: there is no such room. */
   follow(request: FollowRequest): Promise<FollowSnapshot | null> {
@@ -133,7 +131,7 @@ export class RoomReplay {
   }
 
   #readAfter(requests: GapRequest[]): Promise<(LogPage | null)[]> {
-    return this.#read(requests, LIMITS.replayEvents, LIMITS.replayBytes);
+    return this.#read(requests, LIMITS.replayEvents, GAP_PAGE_BYTES);
   }
 
   async #read(requests: GapRequest[], limit: number, maxBytes: number): Promise<(LogPage | null)[]> {
@@ -152,7 +150,7 @@ export class RoomReplay {
     return pages;
   }
 
-  async #follow(requests: FollowRequest[]): Promise<(FollowSnapshot | null)[]> {
+  async #follow(requests: FollowRequest[]): Promise<(FollowSnapshot | null | typeof LATER)[]> {
     const rows = await this.sql.query<FollowRow>(FOLLOW, [
       requests.map(({ room }) => room),
       requests.map(({ user }) => user),
@@ -160,15 +158,24 @@ export class RoomReplay {
       requests.map(({ since }) => since?.seq ?? null),
       LIMITS.replayEvents,
       LIMITS.replayBytes,
+      MAX_EVENT_BYTES,
+      MAX_READ_BYTES,
     ]);
-    const snapshots = requests.map((): FollowSnapshot | null => null);
+    const standings = new Map<number, FollowRow>();
+    const read = new Map<string, ReplayedEvent[]>();
     for (const row of rows) {
-      const index = Number(row.ord) - 1;
-      const snapshot = (snapshots[index] ??= followSnapshot(row));
-      if (row.seq !== null) snapshot.events.push(replayed(requests[index]!.room, row));
+      standings.set(Number(row.ord) - 1, row);
+      if (row.seq === null) continue;
+      const events = read.get(row.room_id) ?? [];
+      read.set(row.room_id, events);
+      events.push(replayed(row.room_id, row));
     }
-    snapshots.forEach((snapshot, index) => snapshot && settleRecovery(snapshot, requests[index]!.since));
-    return snapshots;
+    const tails = new Map([...read].map(([room, events]) => [room, new LogTail(events)]));
+    return requests.map(({ since }, index) => {
+      const row = standings.get(index);
+      if (!row) return null;
+      return row.is_later ? LATER : { ...standing(row), ...replay(row, since, tails.get(row.room_id)), snapshot: rows[0]!.snapshot! };
+    });
   }
 }
 
@@ -183,26 +190,30 @@ interface FollowRow extends EventRow {
   role: Role | null;
   read_seq: string | null;
   banned: boolean;
+  /** He missed something that he may have, as far as can be told without reading it. Null without `since`. */
+  may_replay: boolean | null;
+  is_later: boolean | null;
+  /** In the first row only. */
+  snapshot: string | null;
 }
 
-function followSnapshot(row: FollowRow): FollowSnapshot {
+function standing(row: FollowRow): Pick<FollowSnapshot, 'room' | 'role' | 'banned' | 'readSeq'> {
   const { room_id: id, type, epoch, archived, role, banned } = row;
   const room = { id, type, epoch, archived, firstSeq: Number(row.first_seq), headSeq: Number(row.head_seq) };
-  return { room, role, banned, readSeq: Number(row.read_seq ?? 0), recovered: false, events: [] };
+  return { room, role, banned, readSeq: Number(row.read_seq ?? 0) };
 }
 
 // The log has no gaps, so counting tells whether a replay is whole.
-function settleRecovery(snapshot: FollowSnapshot, since: Since | undefined): void {
-  const { room, events } = snapshot;
-  const bytes = events.reduce((sum, event) => sum + Buffer.byteLength(event.json), 0);
-  snapshot.recovered =
-    since !== undefined &&
-    since.epoch === room.epoch &&
-    since.seq >= room.firstSeq - 1 &&
-    since.seq <= room.headSeq &&
-    events.length === room.headSeq - since.seq &&
-    bytes <= LIMITS.replayBytes;
-  if (!snapshot.recovered) snapshot.events = [];
+function replay(
+  row: FollowRow,
+  since: Since | undefined,
+  tail: LogTail<ReplayedEvent> | undefined,
+): Pick<FollowSnapshot, 'recovered' | keyof Missed<ReplayedEvent>> {
+  const { epoch, first_seq: firstSeq, head_seq: headSeq, may_replay: mayReplay } = row;
+  const isKnown = since !== undefined && since.epoch === epoch && since.seq >= Number(firstSeq) - 1;
+  const missing = isKnown ? Number(headSeq) - since.seq : -1;
+  const missed = missing === 0 ? NOTHING_MISSED : mayReplay === true && tail ? tail.last(missing) : null;
+  return { recovered: missed !== null, ...(missed ?? NOTHING_MISSED) };
 }
 
 function replayed(room: string, row: EventRow): ReplayedEvent {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { UserDirectory } from '../auth/user-directory.js';
 import { LocalBus } from '../bus/local-bus.js';
 import type { LogEvent } from '../bus/room-bus.js';
+import { Lifecycle } from '../config/lifecycle.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { ChosenStatus, DurableEvent, PresenceView } from '../protocol/index.js';
 import type { RoomAccess } from '../rooms/access.service.js';
@@ -13,6 +14,7 @@ import type { RoomMembers } from './room-members.repository.js';
 import { TypingService } from './typing.service.js';
 import { WatchedUsers, type Watcher } from './watched-users.js';
 import { Watches } from './watches.js';
+import { quietChanges, recorded } from '../../test/support/quiet-changes.js';
 
 const START = new Date('2026-01-01T12:00:00.000Z');
 const LONG_AGO = new Date('2025-12-24T18:00:00.000Z');
@@ -67,14 +69,15 @@ describe('presence', () => {
     db = new FakeDatabase();
     bus = new LocalBus();
     const store = new MemoryPresenceStore();
+    const { acts, changes } = quietChanges(bus);
     const directory = fakeDirectory(db, bus);
     const members = fakeMembers(db, store);
     const access = fakeAccess(db);
     lastSeen = new LastSeen(directory);
     users = new WatchedUsers(store, lastSeen);
-    watches = new Watches(bus, members, users);
-    typing = new TypingService(store, access, bus);
-    presence = new PresenceService(store, directory, access, members, watches, users, lastSeen, typing, bus);
+    watches = new Watches(bus, members, users, acts, changes);
+    typing = new TypingService(store, access, bus, new Lifecycle(), acts);
+    presence = new PresenceService(store, directory, access, members, watches, users, lastSeen, typing, acts);
   });
 
   afterEach(async () => {
@@ -224,7 +227,7 @@ describe('presence', () => {
 
     it.each([
       ['a kick', () => log('r', 'member.left', 'ada', 'kicked')],
-      ['a silent leave', () => bus.publishAct({ kind: 'access.ended', room: 'r', user: 'ada', reason: 'left', atSeq: 0 })],
+      ['a silent leave', () => bus.publishAct(recorded({ kind: 'access.ended', room: 'r', user: 'ada', reason: 'left', atSeq: 0 }))],
       ['the end of the room', () => log('r', 'room.deleted', null, 'deleted')],
       ['unwatch', (ada: Watcher) => presence.unwatch(ada, 'r')],
       ['the end of the connection', (ada: Watcher) => presence.forget(ada)],
@@ -374,7 +377,7 @@ function fakeDirectory(db: FakeDatabase, bus: LocalBus): UserDirectory {
       for (let turns = db.turns.shift() ?? 1; turns > 0; turns--) await Promise.resolve();
       db.check();
       db.statuses.set(user, status);
-      bus.publishAct({ kind: 'status.chosen', user, status });
+      bus.publishAct(recorded({ kind: 'status.chosen', user, status }));
     },
     async seen(users: { user: string; at: Date }[]) {
       await Promise.resolve();

@@ -1,7 +1,7 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { UserDirectory } from '../auth/user-directory.js';
-import { RoomBus } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
 import { roomNotFound } from '../errors/chat-error.js';
 import type { ChosenStatus, PresenceView } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
@@ -29,13 +29,13 @@ const CHOICE_MS = 60_000;
  * which is applied before a first connection is announced. When a user was last seen is stored at the end of his visible presence.
  */
 @Injectable()
-export class PresenceService implements OnApplicationShutdown {
+export class PresenceService implements BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #logger = new Logger(PresenceService.name);
   /** A handshake may have read the status that was chosen before one of these. */
   readonly #choices = new LRUCache<string, ChosenStatus>({ max: 10_000, ttl: CHOICE_MS });
   /** The last choice under way of each user: the next waits for it, so that the last one made is the one stored and shown. */
   readonly #choosing = new Map<string, Promise<void>>();
-  readonly #stopListening: () => void;
+  readonly #endings: (() => unknown)[];
 
   constructor(
     private readonly store: PresenceStore,
@@ -46,17 +46,24 @@ export class PresenceService implements OnApplicationShutdown {
     private readonly users: WatchedUsers,
     private readonly lastSeen: LastSeen,
     private readonly typing: TypingService,
-    bus: RoomBus,
+    acts: Acts,
   ) {
-    this.#stopListening = bus.listen({
-      onAct: (act) => {
-        if (act.kind === 'status.chosen') this.#chosen(act.user, act.status as ChosenStatus);
-      },
-    });
+    this.#endings = [
+      acts.listen((act) => {
+        if (act.kind === 'status.chosen') this.#chosen(act.user, act.status);
+      }),
+      store.listen({ onUncalled: (change) => this.#noteEnd(change) }),
+    ];
+  }
+
+  // By now the sockets are closed, by the module that is asked before this one.
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.store.leave();
+    await this.lastSeen.flush();
   }
 
   onApplicationShutdown(): void {
-    this.#stopListening();
+    for (const end of this.#endings) end();
   }
 
   /** A connection has opened; `chosen` is what its handshake read of the user's status. */
@@ -141,10 +148,10 @@ export class PresenceService implements OnApplicationShutdown {
   }
 
   #follow(call: Promise<VisibleChange | null>): void {
-    call
-      .then((change) => {
-        if (change?.status === 'offline') this.lastSeen.note(change.user, change.at);
-      })
-      .catch((error: Error) => this.#logger.warn(`The presence store failed: ${error.message}`));
+    call.then((change) => this.#noteEnd(change)).catch((error: Error) => this.#logger.warn(`The presence store failed: ${error.message}`));
+  }
+
+  #noteEnd(change: VisibleChange | null): void {
+    if (change?.status === 'offline') this.lastSeen.note(change.user, change.at);
   }
 }

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { LocalBus } from '../bus/local-bus.js';
 import type { LogEvent, Signal } from '../bus/room-bus.js';
+import { Lifecycle } from '../config/lifecycle.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { DurableEvent } from '../protocol/index.js';
 import type { RoomAccess } from '../rooms/access.service.js';
 import { MemoryPresenceStore } from './memory-presence-store.js';
 import { TypingService } from './typing.service.js';
+import { quietChanges, recorded } from '../../test/support/quiet-changes.js';
 
 describe('typing', () => {
   let bus: LocalBus;
@@ -33,7 +35,7 @@ describe('typing', () => {
         return { room: { memberCount }, role: 'member' };
       },
     } as unknown as RoomAccess;
-    typing = new TypingService(store, access, bus);
+    typing = new TypingService(store, access, bus, new Lifecycle(), quietChanges(bus).acts);
     bus.listen({ onSignal: (signal) => signals.push(signal) });
     await store.connect('ada', 'a1', 'online');
     await store.connect('ada', 'a2', 'online');
@@ -94,7 +96,7 @@ describe('typing', () => {
     ['a message', () => log('message.created', 'ada')],
     ['a kick', () => log('member.left', 'ada', 'kicked')],
     ['the end of the room', () => log('room.deleted', null, 'deleted')],
-    ['a silent leave', () => bus.publishAct({ kind: 'access.ended', room: 'r', user: 'ada', reason: 'left', atSeq: 1 })],
+    ['a silent leave', () => bus.publishAct(recorded({ kind: 'access.ended', room: 'r', user: 'ada', reason: 'left', atSeq: 1 }))],
     ['the end of the connection', () => typing.forget('a1')],
     ['hiding', () => typing.endOf('ada')],
   ])('ends by %s, once', async (_, end) => {

@@ -1,5 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { Lifecycle } from '../config/lifecycle.js';
+import { Acts } from '../changes/acts.js';
 import { ephemeralFrame, LIMITS, TIMES } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
 import { PresenceStore } from './presence-store.js';
@@ -23,6 +25,8 @@ interface Typist {
 
 /** Who subscribes late learns of a typist who goes on by this time. */
 const REPEAT_MS = 3_000;
+/** Who hears of a typist gives up later than this instance, which says that he stopped. */
+const LAPSE_ELSEWHERE_MS = TIMES.typingLapseMs + 2_000;
 
 /**
  * Tells a room who is typing. Each announced start has its end: by stop, by lapse, by a message of the typist, by the end of his access,
@@ -33,18 +37,20 @@ export class TypingService implements OnApplicationShutdown {
   /** By room, then by user. */
   readonly #rooms = new Map<string, Map<string, Typist>>();
   readonly #byConnection = new Map<string, Set<Typist>>();
-  readonly #stopListening: () => void;
+  readonly #endings: (() => unknown)[];
 
   constructor(
     private readonly store: PresenceStore,
     private readonly access: RoomAccess,
     private readonly bus: RoomBus,
+    private readonly lifecycle: Lifecycle,
+    acts: Acts,
   ) {
-    this.#stopListening = bus.listen({ onNote: (note) => this.#onNote(note), onAct: (act) => this.#onAct(act) });
+    this.#endings = [bus.listen({ onNote: (note) => this.#onNote(note) }), acts.listen((act) => this.#onAct(act))];
   }
 
   onApplicationShutdown(): void {
-    this.#stopListening();
+    for (const end of this.#endings) end();
     for (const typists of this.#rooms.values()) for (const { lapse } of typists.values()) clearTimeout(lapse);
     this.#rooms.clear();
     this.#byConnection.clear();
@@ -120,6 +126,9 @@ export class TypingService implements OnApplicationShutdown {
 
   #onAct(act: Act): void {
     if (act.kind === 'access.ended') this.#end(this.#rooms.get(act.room)?.get(act.user));
+    // What ended his access by an event may not have been heard of by the bus.
+    else if (act.kind === 'room.removed' && act.users !== 'members')
+      for (const user of act.users) this.#end(this.#rooms.get(act.room)?.get(user));
   }
 
   #add(user: string, room: string): Typist {
@@ -161,10 +170,14 @@ export class TypingService implements OnApplicationShutdown {
   }
 
   #publish({ user, room }: Typist, active: boolean): void {
+    const frame = (isActive: boolean) => ephemeralFrame('typing', { user, active: isActive }, room);
     this.bus.publishSignal({
       audience: { kind: 'room', room, exceptUser: user },
-      frame: ephemeralFrame('typing', { user, active }, room),
+      frame: frame(active),
       key: `typing:${room}:${user}`,
+      // He may type on another instance too, and this one may die before it says that he stopped.
+      source: this.lifecycle.instanceId,
+      ...(active && { lapse: { afterMs: LAPSE_ELSEWHERE_MS, frame: frame(false) } }),
     });
   }
 }

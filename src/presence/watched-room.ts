@@ -55,9 +55,14 @@ export class WatchedRoom {
       if (!isOtherEpoch && !this.#isLarge) this.#ahead.set(seq, { event, user });
     }
     if (isOtherEpoch) return true;
-    this.#heard = Math.max(this.#heard, headSeq);
     if (this.#ahead.size > MAX_AHEAD) this.#ahead.clear();
     this.#advance();
+    return this.learnHead(headSeq);
+  }
+
+  /** The log is known to have grown to `head`. @returns whether the members must be read. */
+  learnHead(head: number): boolean {
+    this.#heard = Math.max(this.#heard, head);
     return this.#hasGap();
   }
 

@@ -1,5 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
+import { ChangesFeed } from '../changes/changes-feed.js';
 import { ChatError } from '../errors/chat-error.js';
 import { LIMITS } from '../protocol/index.js';
 import { type MembersRead, RoomMembers } from './room-members.repository.js';
@@ -26,18 +28,24 @@ export class Watches implements OnApplicationShutdown {
   /** The rooms that each watcher has entered or watches. */
   readonly #watched = new Map<Watcher, Set<WatchedRoom>>();
   readonly #forgotten = new WeakSet<Watcher>();
-  readonly #stopListening: () => void;
+  readonly #endings: (() => unknown)[];
 
   constructor(
     private readonly bus: RoomBus,
     private readonly members: RoomMembers,
     private readonly users: WatchedUsers,
+    acts: Acts,
+    changes: ChangesFeed,
   ) {
-    this.#stopListening = bus.listen({ onNote: (note) => this.#onNote(note), onAct: (act) => this.#onAct(act) });
+    this.#endings = [
+      bus.listen({ onNote: (note) => this.#onNote(note) }),
+      acts.listen((act) => this.#onAct(act)),
+      changes.listen({ onHeads: (heads) => this.#onHeads(heads) }),
+    ];
   }
 
   onApplicationShutdown(): void {
-    this.#stopListening();
+    for (const end of this.#endings) end();
     for (const { room } of this.#rooms.values()) this.#drop(room);
   }
 
@@ -106,6 +114,14 @@ export class Watches implements OnApplicationShutdown {
   #onNote(note: RoomNote): void {
     const followed = this.#rooms.get(note.room);
     if (followed?.room.note(note)) this.#refresh(followed);
+  }
+
+  // The bus did not bring all of the room's events: its members are read anew.
+  #onHeads(heads: ReadonlyMap<string, number>): void {
+    for (const [id, followed] of this.#rooms) {
+      const head = heads.get(id);
+      if (head !== undefined && followed.room.learnHead(head)) this.#refresh(followed);
+    }
   }
 
   #onAct(act: Act): void {

@@ -1,31 +1,37 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { type Act, RoomBus, type RoomNote, type Signal } from '../bus/room-bus.js';
-import { type ClosedReason, ephemeralFrame, type Role } from '../protocol/index.js';
+import { Revocations } from '../auth/revocations.js';
+import { type Act, RoomBus, type Signal } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
+import { ChangesFeed } from '../changes/changes-feed.js';
+import { HeldSignals } from './held-signals.js';
 import { RoomStreams } from './room-streams.js';
 import type { Session } from './session.js';
-import { TurnEnd } from './turn-end.js';
 
 /** The sockets of this instance, by user, and what reaches them without being asked for, but for the rooms' logs. */
 @Injectable()
 export class Hub implements OnApplicationShutdown {
   readonly #users = new Map<string, Set<Session>>();
-  readonly #stopListening: () => void;
+  readonly #held = new HeldSignals((end) => this.#deliver(end));
+  readonly #endings: (() => unknown)[];
   #size = 0;
 
   constructor(
     private readonly streams: RoomStreams,
-    private readonly turnEnd: TurnEnd,
+    private readonly revocations: Revocations,
     bus: RoomBus,
+    acts: Acts,
+    changes: ChangesFeed,
   ) {
-    this.#stopListening = bus.listen({
-      onNote: (note) => this.#onNote(note),
-      onSignal: (signal) => this.#onSignal(signal),
-      onAct: (act) => this.#onAct(act),
-    });
+    this.#endings = [
+      bus.listen({ onSignal: (signal) => this.#held.take(signal) && this.#deliver(signal) }),
+      acts.listen((act) => this.#onAct(act)),
+      changes.listen({ onMissed: () => this.#letAllGo() }),
+    ];
   }
 
   onApplicationShutdown(): void {
-    this.#stopListening();
+    for (const end of this.#endings) end();
+    this.#held.close();
   }
 
   get size(): number {
@@ -34,6 +40,10 @@ export class Hub implements OnApplicationShutdown {
 
   *sessions(): Iterable<Session> {
     for (const sessions of this.#users.values()) yield* sessions;
+  }
+
+  users(): readonly string[] {
+    return [...this.#users.keys()];
   }
 
   ofUser(user: string): ReadonlySet<Session> {
@@ -54,7 +64,7 @@ export class Hub implements OnApplicationShutdown {
     if (sessions.size === 0) this.#users.delete(session.userId);
   }
 
-  #onSignal({ audience, frame, key }: Signal): void {
+  #deliver({ audience, frame, key }: Signal): void {
     const receivers =
       audience.kind === 'everybody'
         ? this.sessions()
@@ -64,39 +74,24 @@ export class Hub implements OnApplicationShutdown {
     for (const receiver of receivers) receiver.deliver(frame, key);
   }
 
-  #onNote(note: RoomNote): void {
-    for (const { ends, user } of note.events) if (ends && user !== null) this.#tellRemoved(user, note.room, ends);
-  }
-
+  // Whoever may not be here any more goes, whatever act said so; the others of the user's sessions stay.
   #onAct(act: Act): void {
     switch (act.kind) {
       case 'session.revoked':
-        for (const session of this.sessions()) if (session.principal.sessionId === act.session) session.close('revoked');
-        break;
+      case 'token.revoked':
+      case 'user.revoked':
       case 'user.banned':
-        for (const session of this.ofUser(act.user)) session.close('banned');
-        break;
-      case 'access.ended':
-        this.#tellRemoved(act.user, act.room, act.reason);
-        break;
-      case 'room.removed':
-        for (const user of act.users) this.#tellRemoved(user, act.room, act.reason);
-        break;
-      case 'room.added': {
-        const frame = ephemeralFrame('room.added', { room: act.room, role: act.role as Role });
-        for (const session of this.ofUser(act.user)) session.write(frame);
-        break;
-      }
+        for (const session of this.ofUser(act.user)) {
+          const verdict = this.revocations.verdict(session.principal);
+          if (verdict !== 'valid') session.close(verdict);
+        }
     }
   }
 
-  // Behind the event itself and `room.closed`, where the connection follows the room.
-  #tellRemoved(user: string, room: string, reason: ClosedReason): void {
-    if (!this.#users.has(user)) return;
-    const frame = ephemeralFrame('room.removed', { room, reason });
-    this.turnEnd.afterStreams(() => {
-      for (const session of this.ofUser(user)) session.write(frame);
-    });
+  // Kicks and revocations may be among what this instance does not know of. Its clients come back, are asked for their tokens and
+  // memberships as everybody is, and go on where they were.
+  #letAllGo(): void {
+    for (const session of this.sessions()) session.close('internal');
   }
 }
 

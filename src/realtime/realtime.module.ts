@@ -9,6 +9,7 @@ import { ChatGateway } from './chat.gateway.js';
 import { Drain } from './drain.js';
 import { Heartbeat } from './heartbeat.js';
 import { Hub } from './hub.js';
+import { RoomNotices } from './room-notices.js';
 import { RoomStreams } from './room-streams.js';
 import { Sessions } from './sessions.service.js';
 import { SubscriptionsService } from './subscriptions.service.js';
@@ -17,6 +18,6 @@ import { Upgrade } from './upgrade.js';
 
 @Module({
   imports: [AuthModule, ChangesModule, LogModule, MessagingModule, PresenceModule, RoomsModule],
-  providers: [ChatGateway, Drain, Heartbeat, Hub, RoomStreams, Sessions, SubscriptionsService, TurnEnd, Upgrade],
+  providers: [ChatGateway, Drain, Heartbeat, Hub, RoomNotices, RoomStreams, Sessions, SubscriptionsService, TurnEnd, Upgrade],
 })
 export class RealtimeModule {}

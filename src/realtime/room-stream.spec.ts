@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { LogEvent } from '../bus/room-bus.js';
 import type { ClosedReason } from '../protocol/index.js';
-import { type Follower, RoomStream, type Subscription } from './room-stream.js';
+import { type FirstRead, type Follower, RoomStream, type Subscription } from './room-stream.js';
 
 /** Takes down what it is sent: seqs from frames that are just a number, and the end. */
 class Listener implements Follower {
@@ -13,7 +13,7 @@ class Listener implements Follower {
 
   write(frames: Buffer): void {
     if (this.ended) throw new Error('written to after the end');
-    this.heard.push(...frames.toString().trim().split(' ').map(Number));
+    this.heard.push(...frames.toString().trim().split(/ +/).map(Number));
   }
 
   deliver(): void {}
@@ -81,7 +81,7 @@ function run(steps: (typeof step extends fc.Arbitrary<infer S> ? S : never)[]): 
         break;
       case 'endOther':
         // Of somebody who is not there: nobody may notice, however late it is told.
-        world.stream.endSilently('eve', 'left', Math.max(0, world.log.length - action.late));
+        world.stream.endSilently('eve', 'left', Math.max(0, world.log.length - action.late), '1');
         break;
       case 'note':
         if (action.from < world.log.length) world.note(action.from + 1, Math.min(action.from + 1 + action.length, world.log.length));
@@ -112,9 +112,14 @@ function run(steps: (typeof step extends fc.Arbitrary<infer S> ? S : never)[]): 
   return { world, openings };
 }
 
+/** By default of before any transaction. */
+function firstRead(headSeq: number, snapshot = '1:1:'): FirstRead {
+  return { epoch: 'e', headSeq, snapshot };
+}
+
 function goLive(world: World, opening: Opening): void {
   opening.isLive = true;
-  world.stream.goLive(opening.subscription, 'e', opening.head!);
+  world.stream.goLive(opening.subscription, firstRead(opening.head!));
 }
 
 /** What a listener whose first read saw `head` must hear in the end. */
@@ -148,7 +153,7 @@ describe('RoomStream', () => {
     const world = new World();
     for (let i = 0; i < 3; i++) world.append('ann', null);
     const listener = new Listener('bob');
-    world.stream.goLive(world.stream.open(listener), 'e', 0);
+    world.stream.goLive(world.stream.open(listener), firstRead(0));
     world.note(3, 3);
     world.stream.flush();
     expect(listener.heard).toEqual([]);
@@ -158,15 +163,31 @@ describe('RoomStream', () => {
     expect(listener.heard).toEqual([1, 2, 3]);
   });
 
+  it('gives all in the end when more came ahead than it keeps', () => {
+    const world = new World();
+    const listener = new Listener('bob');
+    world.stream.goLive(world.stream.open(listener), firstRead(0));
+    for (let seq = 1; seq <= 300; seq++) world.append('ann', null);
+    for (const event of world.log) event.frame = Buffer.from(`${event.seq} `.padEnd(10_000));
+    for (let seq = 300; seq > 1; seq--) world.note(seq, seq);
+    world.note(1, 1);
+    world.stream.flush();
+    expect(listener.heard.length).toBeLessThan(150);
+    expect(world.stream.hasGap).toBe(true);
+    world.fillGap();
+    world.stream.flush();
+    expect(listener.heard).toEqual(world.log.map(({ seq }) => seq));
+  });
+
   it('replaces an older subscription of the same follower from when the newer is live', () => {
     const world = new World();
     const listener = new Listener('ann');
-    world.stream.goLive(world.stream.open(listener), 'e', 0);
+    world.stream.goLive(world.stream.open(listener), firstRead(0));
     world.append('bob', null);
     const second = world.stream.open(listener);
     world.note(1, 1);
     world.stream.flush();
-    world.stream.goLive(second, 'e', 1);
+    world.stream.goLive(second, firstRead(1));
     world.append('bob', null);
     world.note(2, 2);
     world.stream.flush();
@@ -177,9 +198,9 @@ describe('RoomStream', () => {
   it('ends access without an event at the place it is told', () => {
     const world = new World();
     const [ann, bob] = [new Listener('ann'), new Listener('bob')];
-    for (const listener of [ann, bob]) world.stream.goLive(world.stream.open(listener), 'e', 0);
+    for (const listener of [ann, bob]) world.stream.goLive(world.stream.open(listener), firstRead(0));
     world.append('bob', null);
-    world.stream.endSilently('ann', 'left', 1);
+    world.stream.endSilently('ann', 'left', 1, '1');
     world.append('bob', null);
     world.note(2, 2);
     world.note(1, 1);
@@ -188,10 +209,20 @@ describe('RoomStream', () => {
     expect({ heard: bob.heard, ended: bob.ended }).toEqual({ heard: [1, 2], ended: null });
   });
 
+  it('leaves alone who began to follow after an end that is told late, also at the same head', () => {
+    const world = new World();
+    const [before, after] = [new Listener('ann'), new Listener('ann')];
+    world.stream.goLive(world.stream.open(before), firstRead(0, '7:7:'));
+    world.stream.goLive(world.stream.open(after), firstRead(0, '8:8:'));
+    world.stream.endSilently('ann', 'left', 0, '7');
+    world.stream.flush();
+    expect([before.ended, after.ended]).toEqual(['left', null]);
+  });
+
   it('ends every live subscription when the epoch changes', () => {
     const world = new World();
     const listener = new Listener('ann');
-    world.stream.goLive(world.stream.open(listener), 'e', 5);
+    world.stream.goLive(world.stream.open(listener), firstRead(5));
     world.stream.take({ room: 'room', epoch: 'f', headSeq: 3, events: [] });
     expect(listener.ended).toBe('reset');
     expect(world.stream.size).toBe(0);

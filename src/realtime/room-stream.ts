@@ -1,5 +1,7 @@
 import type { LogEvent, RoomNote } from '../bus/room-bus.js';
+import { sawTransaction } from '../log/transaction-snapshot.js';
 import type { ClosedReason } from '../protocol/index.js';
+import { Ahead } from './ahead.js';
 
 /** Where a subscription writes. */
 export interface Follower {
@@ -15,11 +17,20 @@ export interface Follower {
 /** One place in the log. */
 type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame'> & {
   /**
-   * Only an end of access without an event has it: the log's head at that time. Such an entry has an empty frame, and the seq of the entry
-   * that it comes behind, which is later where it was told late.
+   * Only an end of access without an event has it: the log's head at that time, and its transaction. Such an entry has an empty frame, and
+   * the seq of the entry that it comes behind, which is later where it was told late.
    */
-  endedAt?: number;
+  silent?: { endedAt: number; xid: string };
 };
+
+type SilentEntry = Entry & Required<Pick<Entry, 'silent'>>;
+
+/** What a subscription's first read saw of the room. */
+export interface FirstRead {
+  epoch: string;
+  headSeq: number;
+  snapshot: string;
+}
 
 /**
  * A connection's place in a room.
@@ -29,8 +40,8 @@ export interface Subscription {
   readonly stream: RoomStream;
   readonly follower: Follower;
   cursor: number | null;
-  /** The head that the first read saw. */
-  head: number;
+  /** The snapshot of the first read (`pg_current_snapshot`). */
+  snapshot: string;
 }
 
 export interface StreamHost {
@@ -51,8 +62,10 @@ const MAX_HELD_BYTES = 4_194_304;
  */
 export class RoomStream {
   readonly #subscriptions = new Set<Subscription>();
-  readonly #ahead = new Map<number, Entry>();
-  #silentEnds: Entry[] = [];
+  /** The live ones, at most one a follower. */
+  readonly #live = new Map<Follower, Subscription>();
+  readonly #ahead = new Ahead<Entry>();
+  #silentEnds: SilentEntry[] = [];
   #batch: Entry[] = [];
   /** Flushed while some subscription was opening: it may need them after its first read. */
   #held: Entry[] = [];
@@ -88,7 +101,7 @@ export class RoomStream {
 
   /** From here on nothing is missed: call before the first read begins. */
   open(follower: Follower): Subscription {
-    const subscription: Subscription = { stream: this, follower, cursor: null, head: 0 };
+    const subscription: Subscription = { stream: this, follower, cursor: null, snapshot: '' };
     this.#subscriptions.add(subscription);
     this.#opening++;
     return subscription;
@@ -98,13 +111,13 @@ export class RoomStream {
    * The first read is done: the follower has everything up to `headSeq`, and is written what comes behind it, at once what was held.
    * An older subscription of the same follower is replaced.
    */
-  goLive(subscription: Subscription, epoch: string, headSeq: number): void {
+  goLive(subscription: Subscription, { epoch, headSeq, snapshot }: FirstRead): void {
     this.#adopt(epoch, headSeq);
-    for (const other of this.#subscriptions) {
-      if (other !== subscription && other.follower === subscription.follower && other.cursor !== null) this.#remove(other);
-    }
+    const replaced = this.#live.get(subscription.follower);
+    if (replaced) this.#remove(replaced);
+    this.#live.set(subscription.follower, subscription);
     subscription.cursor = headSeq;
-    subscription.head = headSeq;
+    subscription.snapshot = snapshot;
     this.#deliverEach(subscription, this.#held);
     if (this.#subscriptions.has(subscription)) this.#rewindTo(subscription.cursor);
     this.#opened();
@@ -128,8 +141,8 @@ export class RoomStream {
   }
 
   /** A user's access ended without an event of its own, when the log's head was `atSeq`. */
-  endSilently(user: string, reason: ClosedReason, atSeq: number): void {
-    this.#silentEnds.push({ seq: atSeq, user, ends: reason, frame: Buffer.alloc(0), endedAt: atSeq });
+  endSilently(user: string, reason: ClosedReason, atSeq: number, xid: string): void {
+    this.#silentEnds.push({ seq: atSeq, user, ends: reason, frame: Buffer.alloc(0), silent: { endedAt: atSeq, xid } });
     this.#pushSilentEnds();
     this.learnHead(atSeq);
   }
@@ -180,7 +193,7 @@ export class RoomStream {
     this.#epoch = epoch;
     if (this.#position === null) {
       this.#position = headSeq;
-      for (const seq of this.#ahead.keys()) if (seq <= headSeq) this.#ahead.delete(seq);
+      this.#ahead.dropUpTo(headSeq);
       this.#advance();
     }
     this.learnHead(headSeq);
@@ -191,7 +204,7 @@ export class RoomStream {
   #rewindTo(cursor: number): void {
     const nextDue = this.#batch.find((entry) => !isSilent(entry))?.seq ?? this.#position! + 1;
     if (cursor + 1 >= nextDue) return;
-    this.#silentEnds.push(...[...this.#held, ...this.#batch].filter((entry) => isSilent(entry) && entry.endedAt! >= cursor));
+    this.#silentEnds.push(...[...this.#held, ...this.#batch].filter(isSilent).filter(({ silent }) => silent.endedAt >= cursor));
     this.#batch = [];
     const head = this.#position!;
     this.#position = cursor;
@@ -201,27 +214,26 @@ export class RoomStream {
 
   #place(event: Entry): void {
     if (this.#position !== null && event.seq <= this.#position) return;
-    this.#ahead.set(event.seq, event);
+    this.#ahead.put(event);
     this.#advance();
   }
 
   #advance(): void {
     if (this.#position === null) return;
     this.#pushSilentEnds();
-    let next = this.#ahead.get(this.#position + 1);
+    let next = this.#ahead.take(this.#position + 1);
     while (next) {
-      this.#ahead.delete(next.seq);
       this.#position = next.seq;
       this.#push(next);
       this.#pushSilentEnds();
-      next = this.#ahead.get(next.seq + 1);
+      next = this.#ahead.take(next.seq + 1);
     }
   }
 
   #pushSilentEnds(): void {
     const position = this.#position;
     if (this.#silentEnds.length === 0 || position === null) return;
-    const isDue = ({ endedAt }: Entry) => endedAt! <= position;
+    const isDue = ({ silent }: SilentEntry) => silent.endedAt <= position;
     const due = this.#silentEnds.filter(isDue);
     this.#silentEnds = this.#silentEnds.filter((entry) => !isDue(entry));
     for (const entry of due) this.#push({ ...entry, seq: position });
@@ -238,7 +250,7 @@ export class RoomStream {
       const { seq, user, ends, frame } = entry;
       if (isSilent(entry)) {
         // Who began to follow after that end does so by a right of his own.
-        if (subscription.head > entry.endedAt!) continue;
+        if (sawTransaction(subscription.snapshot, entry.silent.xid)) continue;
       } else {
         if (seq <= subscription.cursor!) continue;
         if (seq > subscription.cursor! + 1) return;
@@ -251,6 +263,7 @@ export class RoomStream {
 
   #remove(subscription: Subscription): boolean {
     const isThere = this.#subscriptions.delete(subscription);
+    if (this.#live.get(subscription.follower) === subscription) this.#live.delete(subscription.follower);
     if (isThere) this.host.left(this);
     return isThere;
   }
@@ -267,8 +280,8 @@ export class RoomStream {
   }
 }
 
-function isSilent({ endedAt }: Entry): boolean {
-  return endedAt !== undefined;
+function isSilent(entry: Entry): entry is SilentEntry {
+  return entry.silent !== undefined;
 }
 
 /** Whose access ends in the batch; null in it stands for everybody. Null: nobody's, as nearly always. */

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type Act, type LogEvent, RoomBus } from '../bus/room-bus.js';
+import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { type ReplayedEvent, RoomReplay } from '../log/room-replay.js';
 import { textFrame } from '../protocol/index.js';
@@ -22,11 +23,13 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     private readonly bus: RoomBus,
     private readonly replay: RoomReplay,
     private readonly turnEnd: TurnEnd,
+    acts: Acts,
     changes: ChangesFeed,
   ) {
     this.#endings = [
-      bus.listen({ onNote: (note) => this.#streams.get(note.room)?.take(note), onAct: (act) => this.#learn(act) }),
-      changes.listen((heads) => heads.forEach((head, room) => this.#streams.get(room)?.learnHead(head))),
+      bus.listen({ onNote: (note) => this.#streams.get(note.room)?.take(note) }),
+      acts.listen((act, xid) => this.#learn(act, xid)),
+      changes.listen({ onHeads: (heads) => heads.forEach((head, room) => this.#streams.get(room)?.learnHead(head)) }),
     ];
   }
 
@@ -82,8 +85,8 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     }
   }
 
-  #learn(act: Act): void {
-    if (act.kind === 'access.ended') this.#streams.get(act.room)?.endSilently(act.user, act.reason, act.atSeq);
+  #learn(act: Act, xid: string): void {
+    if (act.kind === 'access.ended') this.#streams.get(act.room)?.endSilently(act.user, act.reason, act.atSeq, xid);
   }
 }
 

@@ -14,9 +14,9 @@ interface Request {
   since?: Since | undefined;
 }
 
-/** A subscription whose first read is done: `json` is what its ack says of the room. */
+/** A subscription whose first read is done: `json` is what its ack says of the room, in pieces. */
 interface Opened {
-  json: string;
+  json: (string | Buffer)[];
   subscription: Subscription;
   snapshot: FollowSnapshot;
 }
@@ -50,20 +50,21 @@ export class SubscriptionsService {
     const live: Opened[] = [];
     // What the refusals of all the rooms would take is never given away.
     let left = ACK_BYTES - REFUSAL_BYTES * requests.length;
-    const parts = results.map((result, index) => {
+    const parts = results.flatMap((result, index) => {
       const { room } = requests[index]!;
-      if (result.status === 'rejected') return refusedJson(room, result.reason);
+      const comma = index === 0 ? '' : ',';
+      if (result.status === 'rejected') return [comma, refusedJson(room, result.reason)];
       const { json, subscription } = result.value;
-      const bytes = Buffer.byteLength(json);
+      const bytes = json.reduce((sum, piece) => sum + Buffer.byteLength(piece), 1);
       if (bytes <= left) {
         left -= bytes;
         live.push(result.value);
-        return json;
+        return [comma, ...json];
       }
       subscription.stream.leave(subscription);
-      return refusedJson(room, new ChatError('unavailable', 'The answer would be too large: ask for this room again.'));
+      return [comma, refusedJson(room, new ChatError('unavailable', 'The answer would be too large: ask for this room again.'))];
     });
-    command.ackJson(`{"rooms":[${parts.join(',')}]}`);
+    command.ackJson(['{"rooms":[', ...parts, ']}']);
     for (const opened of live) this.#goLive(session, opened);
   }
 
@@ -113,14 +114,14 @@ export class SubscriptionsService {
     const { id, epoch, headSeq } = snapshot.room;
     session.subscriptions.set(id, subscription);
     // What was held may end it at once: then it leaves the map again.
-    subscription.stream.goLive(subscription, epoch, headSeq);
+    subscription.stream.goLive(subscription, { epoch, headSeq, snapshot: snapshot.snapshot });
   }
 }
 
-function snapshotJson({ room, role, readSeq, recovered, events }: FollowSnapshot): string {
+function snapshotJson({ room, role, readSeq, recovered, eventsJson }: FollowSnapshot): (string | Buffer)[] {
   const { id, epoch, firstSeq, headSeq } = room;
   const head = JSON.stringify({ room: id, epoch, firstSeq, headSeq, recovered, readSeq, role });
-  return `${head.slice(0, -1)},"events":[${events.map(({ json }) => json).join(',')}]}`;
+  return [`${head.slice(0, -1)},"events":[`, eventsJson, ']}'];
 }
 
 function refusedJson(room: string, reason: unknown): string {

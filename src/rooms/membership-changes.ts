@@ -1,5 +1,5 @@
 import type { LogTransaction } from '../log/room-log.js';
-import { RoomEntity, roomView } from '../log/room.entity.js';
+import { RoomEntity } from '../log/room.entity.js';
 import type { ClosedReason, Role } from '../protocol/index.js';
 import { MembershipEntity } from './membership.entity.js';
 import { refusal, type RoomAction, type TargetFacts } from './room-access.js';
@@ -48,7 +48,7 @@ export async function addMember(tx: LogTransaction, user: string, role: Role, by
   const member = { roomId: tx.room.id, userId: user, role, readSeq, joinedAt: tx.at };
   await tx.manager.insert(MembershipEntity, member);
   await countMembers(tx, 1);
-  tx.announce({ kind: 'room.added', user, room: roomView(tx.room), role });
+  tx.announce({ kind: 'room.added', users: [user], room: tx.room.id, role });
   return member;
 }
 

@@ -1,3 +1,4 @@
+import type { RecordedAct } from '../bus/room-bus.js';
 import type { Statement } from '../database/sql.js';
 import type { Meta, Role, RoomType } from '../protocol/index.js';
 
@@ -37,8 +38,16 @@ export const INSERT_ROOM: Statement = {
       INSERT INTO memberships (room_id, user_id, role, joined_at)
       SELECT r.id, u.user_id, u.role, r.created_at FROM r, unnest($7::text[], $11::text[]) AS u (user_id, role)
     )
-    SELECT ${ROOM} FROM r`,
+    SELECT ${ROOM}, (
+      SELECT jsonb_agg(record_act_v1(jsonb_build_object('kind', 'room.added', 'room', r.id, 'users', t.users, 'role', t.role)))
+      FROM (SELECT u.role, jsonb_agg(u.user_id) AS users FROM unnest($7::text[], $11::text[]) AS u (user_id, role) GROUP BY u.role) t
+    ) AS acts
+    FROM r`,
 };
+
+export interface InsertedRoomRow extends RoomRow {
+  acts: RecordedAct[];
+}
 
 /** What stood in the way of `INSERT_ROOM`: the room of the creation key before that of the members. */
 export const FIND_MADE_ROOM: Statement = {
@@ -55,6 +64,16 @@ export interface MadeRoomRow extends RoomRow {
   /** The caller's. */
   role: Role | null;
 }
+
+export const FIND_ROOM: Statement = {
+  name: 'find_room',
+  text: `SELECT ${ROOM} FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
+};
+
+export const MEMBERS_AMONG: Statement = {
+  name: 'members_among',
+  text: 'SELECT user_id FROM memberships WHERE room_id = $1 AND user_id = ANY ($2::text[])',
+};
 
 /** Public rooms that a user may find: not archived ones, nor those that he is banned from. Newest first. */
 export const LIST_PUBLIC_ROOMS: Statement = {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ChangesModule } from '../changes/changes.module.js';
 import { LogModule } from '../log/log.module.js';
 import { RoomAccess } from './access.service.js';
 import { MembersController } from './members.controller.js';
@@ -11,9 +12,9 @@ import { RoomsRepository } from './rooms.repository.js';
 import { RoomsService } from './rooms.service.js';
 
 @Module({
-  imports: [LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity])],
+  imports: [ChangesModule, LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity])],
   controllers: [RoomsController, MembersController],
   providers: [RoomAccess, RoomsService, MembersService, RoomsRepository],
-  exports: [RoomAccess, RoomsService, TypeOrmModule],
+  exports: [RoomAccess, RoomsService, RoomsRepository, TypeOrmModule],
 })
 export class RoomsModule {}

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { Acts } from '../changes/acts.js';
 import { Sql } from '../database/sql.js';
 import { messageView } from '../log/message.entity.js';
 import { roomView } from '../log/room.entity.js';
@@ -8,10 +9,13 @@ import { LIMITS, type Message, type Meta, type Role, type RoomType, type RoomVie
 import { type Page, PageCursor } from './page-cursor.js';
 import {
   FIND_MADE_ROOM,
+  FIND_ROOM,
   INSERT_ROOM,
+  type InsertedRoomRow,
   LIST_MY_ROOMS,
   LIST_PUBLIC_ROOMS,
   type MadeRoomRow,
+  MEMBERS_AMONG,
   type MyRoomRow,
   type RoomRow,
 } from './room-statements.js';
@@ -55,12 +59,15 @@ export interface MadeRoom {
 
 @Injectable()
 export class RoomsRepository {
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    private readonly acts: Acts,
+  ) {}
 
-  /** Makes the room with its members at once. Null: one with its creation key, or a direct one of its members, is committed already. */
+  /** Makes the room with its members at once, and tells them. Null: one with its creation key, or a direct one of its members, is committed already. */
   async insert(room: NewRoom): Promise<RoomView | null> {
     const { type, name, topic, meta, createdBy, members, creationKey } = room;
-    const [row] = await this.sql.query<RoomRow>(INSERT_ROOM, [
+    const [row] = await this.sql.query<InsertedRoomRow>(INSERT_ROOM, [
       uuidv7(),
       type,
       name,
@@ -73,6 +80,7 @@ export class RoomsRepository {
       directKey(room),
       members.map(({ role }) => role),
     ]);
+    row?.acts.forEach((act) => this.acts.publish(act));
     return row ? viewOf(row) : null;
   }
 
@@ -83,6 +91,19 @@ export class RoomsRepository {
     if (!row) return null;
     const sameMembers = key === null || row.direct_key?.equals(key) === true;
     return { view: viewOf(row), role: row.role, deleted: row.deleted_at !== null, matches: row.type === room.type && sameMembers };
+  }
+
+  /** The room as it stands; null when there is none, or none any more. */
+  async find(room: string): Promise<RoomView | null> {
+    const [row] = await this.sql.query<RoomRow>(FIND_ROOM, [room]);
+    return row ? viewOf(row) : null;
+  }
+
+  /** Those of the users who are members; of a deleted room, who were so to its end. */
+  async membersAmong(room: string, users: readonly string[]): Promise<string[]> {
+    if (users.length === 0) return [];
+    const rows = await this.sql.query<{ user_id: string }>(MEMBERS_AMONG, [room, users]);
+    return rows.map(({ user_id }) => user_id);
   }
 
   /** @param search a part of the name, in any case */

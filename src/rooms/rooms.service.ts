@@ -1,15 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
 import { isDeepStrictEqual } from 'node:util';
-import { type QueryDeepPartialEntity, Repository } from 'typeorm';
-import { RoomBus } from '../bus/room-bus.js';
-import { Sql } from '../database/sql.js';
+import type { QueryDeepPartialEntity } from 'typeorm';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
 import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
-import { MembershipEntity } from './membership.entity.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import type { Page } from './page-cursor.js';
 import { type MyRoom, type NewRoom, type PageRequest, RoomsRepository } from './rooms.repository.js';
@@ -39,12 +35,9 @@ export interface RoomChanges {
 @Injectable()
 export class RoomsService {
   constructor(
-    private readonly sql: Sql,
     private readonly log: RoomLog,
-    private readonly bus: RoomBus,
     private readonly access: RoomAccess,
     private readonly rooms: RoomsRepository,
-    @InjectRepository(RoomEntity) private readonly entities: Repository<RoomEntity>,
   ) {}
 
   /**
@@ -55,15 +48,14 @@ export class RoomsService {
     const room = newRoom(user, draft, creationKey);
     const view = await this.rooms.insert(room);
     if (!view) return { room: await this.#made(room), created: false };
-    for (const member of room.members) this.bus.publishAct({ kind: 'room.added', user: member.user, room: view, role: member.role });
     return { room: view, created: true };
   }
 
   async get(user: string, room: string): Promise<RoomView> {
     await this.access.require(user, room, 'room.read');
-    const entity = await this.sql.translated(() => this.entities.findOneBy({ id: room }));
-    if (!entity || entity.deletedAt) throw roomNotFound();
-    return roomView(entity);
+    const view = await this.rooms.find(room);
+    if (!view) throw roomNotFound();
+    return view;
   }
 
   listPublic(user: string, search: string | undefined, page: PageRequest): Promise<Page<RoomView>> {
@@ -100,19 +92,14 @@ export class RoomsService {
       await requireUnderLock(tx, user, 'room.delete');
       tx.room.deletedAt = tx.at;
       await recordState(tx, 'room.deleted');
-      const members = await tx.manager.find(MembershipEntity, { select: { userId: true }, where: { roomId: room } });
-      tx.announce({ kind: 'room.removed', users: members.map(({ userId }) => userId), room, reason: 'deleted' });
+      tx.announce({ kind: 'room.removed', users: 'members', room, reason: 'deleted' });
       return roomView(tx.room);
     });
   }
 
   /** Into a public room; in batches. Joining twice is no error and makes no event. */
-  async join(user: string, id: string): Promise<{ role: Role }> {
-    const { role, isNew } = await this.log.join(id, user);
-    // He is a member now, whatever becomes of telling his other connections.
-    const room = isNew ? await this.entities.findOneBy({ id }).catch(() => null) : null;
-    if (room) this.bus.publishAct({ kind: 'room.added', user, room: roomView(room), role });
-    return { role };
+  join(user: string, room: string): Promise<{ role: Role }> {
+    return this.log.join(room, user);
   }
 
   /** Ends the user's access at this place of the log. Leaving a public room twice is no error and makes no event. */

@@ -6,6 +6,7 @@ import { RoomBus } from '../../src/bus/room-bus.js';
 import { Sql } from '../../src/database/sql.js';
 import { type AuthApp, foreignToken, startAuthApp } from '../support/auth-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { recorded } from '../support/quiet-changes.js';
 
 let database: TestDatabase;
 let server: AuthApp;
@@ -65,8 +66,8 @@ describe('the ladder', () => {
 
   it('refuses banned users and revoked logins', async () => {
     const bus = server.app.get(RoomBus);
-    bus.publishAct({ kind: 'user.banned', user: 'troll' });
-    bus.publishAct({ kind: 'session.revoked', session: 's-gone' });
+    bus.publishAct(recorded({ kind: 'user.banned', user: 'troll', at: Date.now() }));
+    bus.publishAct(recorded({ kind: 'session.revoked', session: 's-gone', user: 'a' }));
     const by = (claims: object) => open({ authorization: `Bearer ${foreignToken({ ...claims })}` });
     expect(await outcome(by({ sub: 'troll' }))).toBe('forbidden');
     expect(await outcome(by({ sid: 's-gone' }))).toBe('unauthenticated');

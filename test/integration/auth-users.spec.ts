@@ -6,6 +6,7 @@ import type { TokenPairBody } from '../../src/auth/auth.dto.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { type AuthApp, foreignToken, startAuthApp } from '../support/auth-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { recorded } from '../support/quiet-changes.js';
 
 let database: TestDatabase;
 let server: AuthApp;
@@ -101,7 +102,7 @@ describe('UserDirectory', () => {
     expect(server.acts).toContainEqual({ kind: 'status.chosen', user: 'shy', status: 'invisible' });
     const principal = { userId: 'shy', name: null, roles: [], sessionId: null, tokenId: null, issuedAt: 0, expiresAt: 0 };
     expect(await directory.open(principal)).toEqual({ status: 'invisible' });
-    server.app.get(RoomBus).publishAct({ kind: 'status.chosen', user: 'shy', status: 'busy' });
+    server.app.get(RoomBus).publishAct(recorded({ kind: 'status.chosen', user: 'shy', status: 'busy' }));
     expect(await directory.open(principal)).toEqual({ status: 'busy' });
     expect(await directory.statuses(['shy', 'nobody'])).toEqual(
       new Map([
@@ -153,7 +154,7 @@ describe('/v1/admin', () => {
     const login = () => server.http.post('/v1/auth/login').send({ username: 'troll', password: 'correct horse' });
     await call('put', `/users/${id}/ban`, admin).expect(204);
     await call('put', `/users/${id}/ban`, admin).expect(204);
-    expect(server.acts).toContainEqual({ kind: 'user.banned', user: id });
+    expect(server.acts).toContainEqual({ kind: 'user.banned', user: id, at: expect.any(Number) });
     expect((await get('/v1/me', account.accessToken).expect(403)).body).toMatchObject({ code: 'forbidden' });
     await login().expect(403);
     await server.http.post('/v1/auth/login').send({ username: 'troll', password: 'wrong horse' }).expect(401);

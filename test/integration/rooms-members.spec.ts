@@ -122,7 +122,7 @@ describe('PUT /v1/rooms/:room/members/:user', () => {
     expect(lastEvent(id)).toEqual({ seq: 2, event: 'member.joined', user, ends: null, data: { user, role: 'member', by: 'own' } });
     const view = (await call(user, 'get', `/rooms/${id}`).expect(200)).body;
     expect(view).toMatchObject({ memberCount: 2, headSeq: 2 });
-    expect(server.acts).toContainEqual({ kind: 'room.added', user, room: view, role: 'member' });
+    expect(server.acts).toContainEqual({ kind: 'room.added', users: [user], room: id, role: 'member' });
     expect((await call(user, 'get', '/me/rooms').expect(200)).body.items).toMatchObject([{ readSeq: 2, unread: 0 }]);
     expect((await setRole('own', id, user).expect(200)).body).toEqual(body);
     expect(await stateOf(id)).toEqual({ member_count: 2, head: 2, rows: 2 });

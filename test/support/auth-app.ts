@@ -33,7 +33,7 @@ export async function startAuthApp(databaseUrl: string, environment: Record<stri
   app.useGlobalFilters(new HttpErrorFilter());
   const acts: Act[] = [];
   const signals: Signal[] = [];
-  app.get(RoomBus).listen({ onAct: (act) => acts.push(act), onSignal: (signal) => signals.push(signal) });
+  app.get(RoomBus).listen({ onAct: ({ act }) => acts.push(act), onSignal: (signal) => signals.push(signal) });
   await app.listen(0, '127.0.0.1');
   return { app, http: request(app.getHttpServer()), acts, signals, close: () => app.close() };
 }

@@ -38,7 +38,7 @@ export async function startRoomsApp(): Promise<RoomsApp> {
   const acts: Act[] = [];
   const published = new Map<string, PublishedEvent[]>();
   server.app.get(RoomBus).listen({
-    onAct: (act) => acts.push(act),
+    onAct: ({ act }) => acts.push(act),
     onNote: ({ room, events }) => published.set(room, [...(published.get(room) ?? []), ...events.map(readable)]),
   });
 

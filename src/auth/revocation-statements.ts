@@ -1,0 +1,92 @@
+import type { RecordedAct } from '../bus/room-bus.js';
+import type { Statement } from '../database/sql.js';
+
+/** What a statement answers that changes what counts: the acts that say so. None: nothing was changed. */
+export interface ActRow {
+  act: RecordedAct;
+}
+
+export const REVOKED_SESSIONS: Statement = {
+  name: 'revoked_sessions',
+  text: `SELECT id FROM auth_sessions WHERE revoked_at > clock_timestamp() - $1 * interval '1 millisecond'`,
+};
+
+export const REVOKED_TOKENS: Statement = {
+  name: 'revoked_tokens',
+  text: 'SELECT token_id AS id, expires_at FROM revoked_tokens WHERE expires_at > clock_timestamp()',
+};
+
+export const REVOKED_USERS: Statement = {
+  name: 'revoked_users',
+  text: `SELECT id, extract(epoch FROM tokens_not_before)::float8 AS not_before FROM users WHERE tokens_not_before IS NOT NULL`,
+};
+
+export const BANNED_USERS: Statement = {
+  name: 'banned_users',
+  text: 'SELECT id, extract(epoch FROM banned_at)::float8 * 1000 AS at FROM users WHERE banned_at IS NOT NULL',
+};
+
+// One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.
+const SESSION_ACT = `SELECT record_act_v1(jsonb_build_object('kind', 'session.revoked', 'session', r.id, 'user', r.user_id)) AS act FROM revoked r`;
+
+/** Ends the family of a refresh token that was used before; nothing for any other token. */
+export const REVOKE_REUSED: Statement = {
+  name: 'revoke_reused_session',
+  text: `WITH revoked AS (
+      UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp())
+      FROM refresh_tokens t WHERE t.hash = $1 AND t.used_at IS NOT NULL AND s.id = t.session_id RETURNING s.id, s.user_id
+    ) ${SESSION_ACT}`,
+};
+
+/** Ends the family of a refresh token, used or not. */
+export const REVOKE_SESSION: Statement = {
+  name: 'revoke_session',
+  text: `WITH revoked AS (
+      UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp())
+      FROM refresh_tokens t WHERE t.hash = $1 AND s.id = t.session_id RETURNING s.id, s.user_id
+    ) ${SESSION_ACT}`,
+};
+
+export const REVOKE_TOKEN: Statement = {
+  name: 'revoke_token',
+  text: `WITH revoked AS (
+      INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, $3)
+      ON CONFLICT (token_id) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)
+      RETURNING token_id, expires_at
+    ), gone AS (
+      DELETE FROM revoked_tokens WHERE token_id IN (SELECT token_id FROM revoked_tokens WHERE expires_at < clock_timestamp() LIMIT 100)
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'token.revoked', 'token', r.token_id, 'user', $2::text,
+      'expiresAt', floor(extract(epoch FROM r.expires_at) * 1000))) AS act FROM revoked r`,
+};
+
+// The user may be one whom the server has not seen yet. His logins end with his tokens.
+export const REVOKE_USER: Statement = {
+  name: 'revoke_user',
+  text: `WITH revoked AS (
+      INSERT INTO users (id, tokens_not_before) VALUES ($1, date_trunc('second', clock_timestamp()))
+      ON CONFLICT (id) DO UPDATE SET tokens_not_before = greatest(users.tokens_not_before, date_trunc('second', clock_timestamp()))
+      RETURNING id, tokens_not_before
+    ), sessions AS (
+      UPDATE auth_sessions SET revoked_at = clock_timestamp() WHERE user_id = $1 AND revoked_at IS NULL
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', r.id,
+      'notBefore', extract(epoch FROM r.tokens_not_before)::bigint)) AS act FROM revoked r`,
+};
+
+// A user may be banned before the server has seen him. A second ban keeps the first one's time; `at` is taken under the row's lock.
+export const BAN_USER: Statement = {
+  name: 'ban_user',
+  text: `WITH banned AS (
+      INSERT INTO users (id, banned_at) VALUES ($1, clock_timestamp())
+      ON CONFLICT (id) DO UPDATE SET banned_at = coalesce(users.banned_at, clock_timestamp())
+      RETURNING id, clock_timestamp() AS at
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.banned', 'user', b.id, 'at', extract(epoch FROM b.at) * 1000)) AS act FROM banned b`,
+};
+
+export const UNBAN_USER: Statement = {
+  name: 'unban_user',
+  text: `WITH unbanned AS (UPDATE users SET banned_at = NULL WHERE id = $1 RETURNING id, clock_timestamp() AS at)
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.unbanned', 'user', u.id, 'at', extract(epoch FROM u.at) * 1000)) AS act FROM unbanned u`,
+};
