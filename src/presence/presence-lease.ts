@@ -9,11 +9,20 @@ export interface PresenceTimes {
   lingerMs: number;
   /** An instance that was apart leaves ended leases alone this long: after an outage of Redis all have ended, and all come back. */
   graceMs: number;
+  /** Who has claimed an ended lease has ended its users by then, or another tries. */
+  claimMs: number;
   /** How long other instances may take to notice that Redis has lost what it held, and to tell it anew. */
   rejoinMs: number;
 }
 
-export const PRESENCE_TIMES: PresenceTimes = { beatMs: 3_000, leaseMs: 12_000, lingerMs: 5_000, graceMs: 6_000, rejoinMs: 5_000 };
+export const PRESENCE_TIMES: PresenceTimes = {
+  beatMs: 3_000,
+  leaseMs: 12_000,
+  lingerMs: 5_000,
+  graceMs: 6_000,
+  claimMs: 10_000,
+  rejoinMs: 5_000,
+};
 
 /** Between two attempts while Redis does not answer: so soon is it noticed that it does. */
 const RETRY_MS = 250;
@@ -21,6 +30,8 @@ const RETRY_MS = 250;
 export interface LeaseHolder {
   /** The lease is held, for the first time or again. When it is another one than before, nothing is told under it yet. */
   onHeld(isNew: boolean): void;
+  /** Redis does not answer any more. */
+  onApart(): void;
   onBeat(): void;
   /** Theirs to reap. */
   onEnded(leases: EndedLease[]): void;
@@ -76,6 +87,7 @@ export class PresenceLease {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#beatIn(RETRY_MS);
+    this.holder.onApart();
   }
 
   /** No further beat; the lease stays as it is. Resolves when none is under way. */
@@ -93,13 +105,13 @@ export class PresenceLease {
   async #tryBeat(): Promise<void> {
     try {
       const mayReap = this.#isHeld && performance.now() - this.#heldSince >= this.times.graceMs;
-      const ended = this.#name === null ? null : await this.state.beat(this.#name, this.times.leaseMs, mayReap);
+      const ended = this.#name === null ? null : await this.state.beat(this.#name, this.times.leaseMs, mayReap, this.times.claimMs);
       if (ended === null) await this.#open();
       else if (!this.#isHeld) this.#hold(false);
       this.holder.onBeat();
       if (ended && ended.length > 0) this.holder.onEnded(ended);
     } catch {
-      this.#isHeld = false;
+      this.fail();
     }
   }
 

@@ -87,10 +87,10 @@ const CLOCK = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(ms) return string.format('%.0f', ms) end
-local leases, seen, claims = KEYS[1], KEYS[2], KEYS[3]
+local leases, seen, claims, leaving = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 `;
 
-/** KEYS leases, seen, claims. ARGV lease, its life, the lease before it or '', when that one ends. It ends later, not at once: what it held is told anew first. */
+/** KEYS leases, seen, claims, leaving. ARGV lease, its life, the lease before it or '', when that one ends. It ends later, not at once: what it held is told anew first. */
 export const OPEN = `${CLOCK}
 redis.call('ZADD', leases, text(now + ARGV[2]), ARGV[1])
 redis.call('HSET', seen, ARGV[1], text(now))
@@ -121,19 +121,32 @@ for _, lease in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', '(' .. text(n
 end
 return answer`;
 
-/** KEYS as OPEN. ARGV lease, how long it stays. Answers whether no other lease is held: then it ends now, and the caller reaps it. */
+/**
+ * KEYS as OPEN. ARGV lease, how long it stays. Answers nothing while a lease is held whose instance goes on: that one will reap this lease.
+ * Else lease and time of this one and of all that have left before it: they end now, and the caller reaps them.
+ */
 export const LEAVE = `${CLOCK}
-local own = redis.call('ZSCORE', leases, ARGV[1])
-if not own then return 0 end
+if not redis.call('ZSCORE', leases, ARGV[1]) then return {} end
 redis.call('HSET', seen, ARGV[1], text(now))
-redis.call('ZREM', leases, ARGV[1])
-local others = redis.call('ZCOUNT', leases, text(now), '+inf')
-redis.call('ZADD', leases, text(others > 0 and now + ARGV[2] or now - 1), ARGV[1])
-return others == 0 and 1 or 0`;
+redis.call('SADD', leaving, ARGV[1])
+for _, lease in ipairs(redis.call('ZRANGEBYSCORE', leases, text(now), '+inf')) do
+  if redis.call('SISMEMBER', leaving, lease) == 0 then
+    redis.call('ZADD', leases, text(now + ARGV[2]), ARGV[1])
+    return {}
+  end
+end
+local answer = {}
+for _, lease in ipairs(redis.call('SMEMBERS', leaving)) do
+  redis.call('ZADD', leases, text(now - 1), lease)
+  answer[#answer + 1] = lease
+  answer[#answer + 1] = redis.call('HGET', seen, lease) or text(now)
+end
+return answer`;
 
 /** KEYS as OPEN. ARGV a lease without users. */
 export const FORGET = `
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('SREM', KEYS[4], ARGV[1])
 return 1`;

@@ -39,17 +39,16 @@ const PATIENCE_MS = 100;
 const REAP_SIZE = 200;
 const READ_SIZE = 1_000;
 const CLAIMED_AT_ONCE = 4;
-const CLAIM_MS = 10_000;
 
 type Run = (...args: (string | number)[]) => Promise<unknown>;
 
 const SCRIPTS = {
   parleyPresenceTell: { lua: TELL, numberOfKeys: 3 },
   parleyPresenceReap: { lua: REAP, numberOfKeys: 4 },
-  parleyPresenceOpen: { lua: OPEN, numberOfKeys: 3 },
-  parleyPresenceBeat: { lua: BEAT, numberOfKeys: 3 },
-  parleyPresenceLeave: { lua: LEAVE, numberOfKeys: 3 },
-  parleyPresenceForget: { lua: FORGET, numberOfKeys: 3 },
+  parleyPresenceOpen: { lua: OPEN, numberOfKeys: 4 },
+  parleyPresenceBeat: { lua: BEAT, numberOfKeys: 4 },
+  parleyPresenceLeave: { lua: LEAVE, numberOfKeys: 4 },
+  parleyPresenceForget: { lua: FORGET, numberOfKeys: 4 },
 };
 
 /** The presence that all instances share, as it lies in Redis. Every method rejects when Redis does not answer within 100 ms. */
@@ -59,7 +58,7 @@ export class RedisPresenceState {
   /** Carries each `beat` of this instance. */
   readonly echoChannel: string;
   readonly #prefix: string;
-  readonly #leaseKeys: [string, string, string];
+  readonly #leaseKeys: readonly string[];
 
   constructor(
     private readonly client: RedisClient,
@@ -69,7 +68,7 @@ export class RedisPresenceState {
     this.#prefix = `${prefix}:presence`;
     this.channel = `${this.#prefix}:changes`;
     this.echoChannel = `${this.#prefix}:echo:${instanceId}`;
-    this.#leaseKeys = [`${this.#prefix}:{leases}`, `${this.#prefix}:{leases}:seen`, `${this.#prefix}:{leases}:claims`];
+    this.#leaseKeys = ['', ':seen', ':claims', ':leaving'].map((part) => `${this.#prefix}:{leases}${part}`);
     for (const [name, script] of Object.entries(SCRIPTS)) client.defineCommand(name, script);
   }
 
@@ -115,11 +114,11 @@ export class RedisPresenceState {
 
   /**
    * Renews the lease, and is heard on `echoChannel`.
-   * @param mayReap whether to claim ended leases: no other instance gets them for the next 10 s
+   * @param mayReap whether to claim ended leases: no other instance gets them for `claimMs`
    * @returns null when the lease has ended
    */
-  async beat(lease: string, leaseMs: number, mayReap: boolean): Promise<EndedLease[] | null> {
-    const args = [lease, leaseMs, this.echoChannel, mayReap ? CLAIMED_AT_ONCE : 0, CLAIM_MS];
+  async beat(lease: string, leaseMs: number, mayReap: boolean, claimMs: number): Promise<EndedLease[] | null> {
+    const args = [lease, leaseMs, this.echoChannel, mayReap ? CLAIMED_AT_ONCE : 0, claimMs];
     const [isHeld, ...ended] = (await inTime(this.#run('parleyPresenceBeat', ...this.#leaseKeys, ...args))) as string[];
     if (isHeld === '0') return null;
     return Array.from({ length: ended.length / 2 }, (_, index) => ({
@@ -128,9 +127,12 @@ export class RedisPresenceState {
     }));
   }
 
-  /** The lease ends in so many ms, or at once when it is the only one. @returns whether it was */
-  async leave(lease: string, stayMs: number): Promise<boolean> {
-    return (await inTime(this.#run('parleyPresenceLeave', ...this.#leaseKeys, lease, stayMs))) === 1;
+  /**
+   * The lease ends in so many ms, for an instance that goes on to reap.
+   * @returns when there is none: this lease and those that were left before it, for the caller to reap
+   */
+  async leave(lease: string, stayMs: number): Promise<EndedLease[]> {
+    return endedLeases((await inTime(this.#run('parleyPresenceLeave', ...this.#leaseKeys, lease, stayMs))) as string[]);
   }
 
   /**
@@ -177,6 +179,10 @@ export function bucketOf(user: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < user.length; index++) hash = Math.imul(hash ^ user.charCodeAt(index), 0x01000193);
   return ((hash >>> 16) ^ hash) & (BUCKETS - 1);
+}
+
+function endedLeases(reply: readonly string[]): EndedLease[] {
+  return Array.from({ length: reply.length / 2 }, (_, index) => ({ lease: reply[2 * index]!, at: new Date(Number(reply[2 * index + 1])) }));
 }
 
 function answerOf(status: string, chosen: string): Answer {

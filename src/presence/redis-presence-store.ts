@@ -1,26 +1,18 @@
 import { Logger, type OnModuleInit } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import type { Lifecycle } from '../config/lifecycle.js';
-import { Batcher } from '../database/batcher.js';
 import type { ChosenStatus } from '../protocol/index.js';
 import type { RedisConnections } from '../redis/redis-connections.js';
 import { ConnectedUsers } from './connected-users.js';
 import { PRESENCE_TIMES, PresenceLease, type PresenceTimes } from './presence-lease.js';
+import { PresenceReports } from './presence-reports.js';
 import { type OnlineStatus, type PresenceListener, PresenceStore, type VisibleChange } from './presence-store.js';
 import { PresenceSubscriber } from './presence-subscriber.js';
 import { type Answer, bucketOf, BUCKETS, type Call, decodeChanges, type EndedLease, RedisPresenceState } from './redis-presence-state.js';
 
-/** What Redis may hold of a user is not known: he must be told of again. */
-interface Doubt {
-  /** When the user came or went. */
-  at: Date;
-  /** Whether what he has chosen is to be told too. */
-  hasChosen: boolean;
-}
-
-const CALLS_AT_ONCE = 1_000;
-const MAX_WAITING = 100_000;
-const DOUBTS_AT_ONCE = 500;
+/** Of the online users: read together, and given out together. */
+const BUCKETS_AT_ONCE = 8;
+const PART_SIZE = 2_000;
 const START_PATIENCE_MS = 1_000;
 
 /**
@@ -33,19 +25,12 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
   readonly #logger = new Logger(RedisPresenceStore.name);
   readonly #listeners = new Set<PresenceListener>();
   readonly #users = new ConnectedUsers();
-  readonly #doubts = new Map<string, Doubt>();
   /** Who has left this instance while it drains, and when; null when nobody saw it. */
   readonly #lingering = new Map<string, { since: number; change: VisibleChange | null }>();
   readonly #state: RedisPresenceState;
   readonly #lease: PresenceLease;
   readonly #subscriber: PresenceSubscriber;
-  /** One batch at a time, so the order of calls is kept, and Redis gets the fewer the busier it is. */
-  readonly #calls = new Batcher<Call, Answer>((calls) => this.#send(calls), {
-    maxItems: CALLS_AT_ONCE,
-    maxWaiting: MAX_WAITING,
-    overflow: () => new Error('too many calls wait for Redis'),
-  });
-  #settling: Promise<void> | undefined;
+  readonly #reports: PresenceReports;
   #isWhole = false;
   #joined: (() => void) | undefined;
   #hasJoined = false;
@@ -64,6 +49,7 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     this.#state = new RedisPresenceState(commands, config.redisPrefix, lifecycle.instanceId);
     this.#lease = new PresenceLease(this.#state, lifecycle.instanceId, times, {
       onHeld: (isNew) => this.#onHeld(isNew),
+      onApart: () => this.#onApart(),
       onBeat: () => this.#onBeat(),
       onEnded: (leases) => void this.#reap(leases),
     });
@@ -75,6 +61,15 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
       3 * times.beatMs,
       { onMessage: (message) => this.#hear(message), onHearing: () => this.#missed() },
     );
+    const lease = this.#lease;
+    this.#reports = new PresenceReports(this.#users, {
+      get isHeld() {
+        return lease.isHeld;
+      },
+      send: (calls) => this.#tell(calls),
+      onSettled: (user, answer, at) => this.#uncalled(this.#took(user, answer, at)),
+      onFailed: () => this.#lease.fail(),
+    });
     commands.on('ready', () => void this.#lease.beat());
   }
 
@@ -125,9 +120,17 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
   }
 
   override async *online(): AsyncIterable<string[]> {
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      yield (await this.#ask(() => this.#state.online(bucket))) ?? this.#shownHere(this.#users.names(), bucket);
+    let part: string[] = [];
+    for (let first = 0; first < BUCKETS; first += BUCKETS_AT_ONCE) {
+      const buckets = Array.from({ length: BUCKETS_AT_ONCE }, (_, index) => first + index);
+      const users = await this.#ask(() => Promise.all(buckets.map((bucket) => this.#state.online(bucket))));
+      part.push(...(users?.flat() ?? this.#shownHere(this.#users.names()).filter((user) => buckets.includes(bucketOf(user)))));
+      if (part.length >= PART_SIZE) {
+        yield part;
+        part = [];
+      }
     }
+    if (part.length > 0) yield part;
   }
 
   override listen(listener: PresenceListener): () => void {
@@ -140,12 +143,10 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     await this.stop();
     try {
       if (!wasHeld) throw new Error('Redis is away');
-      const lease = this.#lease.name;
-      // Other instances reap it, and one that is alone has nobody to do it.
-      const isAlone = await this.#state.leave(lease, this.times.lingerMs);
-      if (isAlone) await this.#state.reap({ lease, at: new Date() }, (change) => this.#uncalled(change));
+      const ended = await this.#state.leave(this.#lease.name, this.times.lingerMs);
+      for (const lease of ended) await this.#state.reap(lease, (change) => this.#uncalled(change));
     } catch {
-      for (const { change } of this.#lingering.values()) if (change) this.#uncalled(change);
+      for (const { change } of this.#lingering.values()) this.#uncalled(change);
     }
   }
 
@@ -160,24 +161,24 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
   #call(act: Call['act'], user: string, chosen: ChosenStatus, change: VisibleChange | null): Promise<VisibleChange | null> {
     const at = change?.at ?? new Date();
     const goByMemory = () => {
-      this.#doubt(user, at, act === 'choose');
+      this.#reports.doubt(user, at, act === 'choose');
       if (change) this.#announce(change);
       return change;
     };
-    if (!this.#lease.isHeld || this.#doubts.has(user)) return Promise.resolve(goByMemory());
-    return this.#calls.add({ act, user, chosen, at }).then((answer) => {
+    if (!this.#lease.isHeld || this.#reports.isInDoubt(user)) return Promise.resolve(goByMemory());
+    return this.#reports.call({ act, user, chosen, at }).then((answer) => {
       // It was told of, so Redis has lost what it held.
       if (answer.wasUnknown) void this.#lease.beat();
       return answer.wasUnknown ? goByMemory() : this.#took(user, answer, at);
     }, goByMemory);
   }
 
-  async #send(calls: Call[]): Promise<Answer[]> {
+  async #tell(calls: Call[]): Promise<Answer[]> {
     if (!this.#lease.isHeld) throw new Error('Redis is away');
     try {
       return await this.#state.tell(this.#lease.name, calls);
     } catch (error) {
-      this.#apart();
+      this.#lease.fail();
       throw error;
     }
   }
@@ -191,71 +192,26 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     return change;
   }
 
-  #doubt(user: string, at: Date, hasChosen: boolean): void {
-    const before = this.#doubts.get(user);
-    this.#doubts.set(user, { at, hasChosen: hasChosen || before?.hasChosen === true });
-    void this.#settle();
-  }
-
-  /** Resolves when nothing is in doubt any more, or Redis is away. */
-  #settle(): Promise<void> {
-    this.#settling ??= this.#settleAll().finally(() => (this.#settling = undefined));
-    return this.#settling;
-  }
-
-  async #settleAll(): Promise<void> {
-    while (this.#doubts.size > 0 && this.#lease.isHeld) {
-      const part = [...this.#doubts].slice(0, DOUBTS_AT_ONCE);
-      await Promise.all(part.map(([user, doubt]) => this.#settleOne(user, doubt)));
-    }
-  }
-
-  async #settleOne(user: string, doubt: Doubt): Promise<void> {
-    this.#doubts.delete(user);
-    const { at, hasChosen } = doubt;
-    const chosen = this.#users.chosen(user);
-    // From here on calls for the user queue behind these.
-    const calls: Call[] = [{ act: chosen ? 'connect' : 'disconnect', user, chosen: chosen ?? 'online', at }];
-    if (chosen && hasChosen) calls.push({ act: 'choose', user, chosen, at });
-    try {
-      for (const answer of await Promise.all(calls.map((call) => this.#calls.add(call)))) {
-        const change = this.#took(user, answer, at);
-        if (change) this.#uncalled(change);
-      }
-    } catch {
-      const later = this.#doubts.get(user);
-      this.#doubts.set(user, { at: later?.at ?? at, hasChosen: hasChosen || later?.hasChosen === true });
-      this.#apart();
-    }
-  }
-
   /** @returns undefined when Redis does not answer */
   async #ask<T>(read: () => Promise<T>): Promise<T | undefined> {
     if (!this.#lease.isHeld) return undefined;
     try {
       return await read();
     } catch {
-      this.#apart();
+      this.#lease.fail();
       return undefined;
     }
   }
 
-  #apart(): void {
-    if (this.#lease.isHeld && !this.#isLeaving)
-      this.#logger.warn('Redis does not answer: presence goes by the connections of this instance.');
-    this.#isWhole = false;
+  #onApart(): void {
+    if (!this.#isLeaving) this.#logger.warn('Redis does not answer: presence goes by the connections of this instance.');
     clearTimeout(this.#rejoin);
-    this.#lease.fail();
   }
 
   #onHeld(isNew: boolean): void {
-    if (isNew) {
-      // Who has gone meanwhile ends with the old lease.
-      for (const user of this.#doubts.keys()) if (!this.#users.has(user)) this.#doubts.delete(user);
-      const at = new Date();
-      for (const user of this.#users.names()) if (!this.#doubts.has(user)) this.#doubts.set(user, { at, hasChosen: false });
-    }
-    void this.#settle().then(() => this.#rejoinIn(isNew && this.#hasJoined ? this.times.rejoinMs : 0));
+    this.#isWhole = false;
+    if (isNew) this.#reports.doubtAll();
+    void this.#reports.settle().then(() => this.#rejoinIn(isNew && this.#hasJoined ? this.times.rejoinMs : 0));
   }
 
   // Where Redis has lost what it held, the other instances need some time to tell it anew.
@@ -277,7 +233,7 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     for (const [user, { since, change }] of this.#lingering) {
       if (since > due) continue;
       this.#lingering.delete(user);
-      this.#doubt(user, change?.at ?? new Date(), false);
+      this.#reports.doubt(user, change?.at ?? new Date(), false);
     }
   }
 
@@ -298,8 +254,8 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     for (const listener of this.#listeners) listener.onChange?.(change);
   }
 
-  #uncalled(change: VisibleChange): void {
-    for (const listener of this.#listeners) listener.onUncalled?.(change);
+  #uncalled(change: VisibleChange | null): void {
+    if (change) for (const listener of this.#listeners) listener.onUncalled?.(change);
   }
 
   #missed(): void {
@@ -308,7 +264,7 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     for (const listener of this.#listeners) listener.onMissed?.();
   }
 
-  #shownHere(users: Iterable<string>, bucket?: number): string[] {
-    return [...users].filter((user) => this.#users.status(user) !== 'offline' && (bucket === undefined || bucketOf(user) === bucket));
+  #shownHere(users: Iterable<string>): string[] {
+    return [...users].filter((user) => this.#users.status(user) !== 'offline');
   }
 }

@@ -35,6 +35,7 @@ interface WatchedUser {
 export const WINDOW_MS = 200;
 /** Users that are asked for at once. */
 const PART_SIZE = 1_000;
+const RETRY_MS = 1_000;
 
 /**
  * The visible state of each user that somebody here watches, and its announcement as `presence.changed`.
@@ -49,6 +50,7 @@ export class WatchedUsers implements OnApplicationShutdown {
   readonly #pending = new Set<string>();
   readonly #stopListening: () => void;
   #window: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #isStale = false;
   #isLearning = false;
 
@@ -62,6 +64,7 @@ export class WatchedUsers implements OnApplicationShutdown {
   onApplicationShutdown(): void {
     this.#stopListening();
     clearTimeout(this.#window);
+    clearTimeout(this.#retry);
   }
 
   /** Users watched now, for tests of what is kept. */
@@ -117,10 +120,16 @@ export class WatchedUsers implements OnApplicationShutdown {
         for (const part of partsOf([...this.#users.keys()])) await this.#learnPart(part);
       }
     } catch (error) {
-      this.#logger.warn(`The presence of watched users could not be read anew: ${(error as Error).message}`);
+      this.#logger.warn(`The presence of watched users could not be read anew; trying again: ${(error as Error).message}`);
+      this.#retry ??= setTimeout(() => this.#learnAgain(), RETRY_MS).unref();
     } finally {
       this.#isLearning = false;
     }
+  }
+
+  #learnAgain(): void {
+    this.#retry = undefined;
+    void this.#learnAnew();
   }
 
   async #learnPart(users: string[]): Promise<void> {
