@@ -42,8 +42,11 @@ export function noteOf(room: string, ...events: LogEvent[]): RoomNote {
 
 const act = (): RecordedAct => ({ id: randomUUID(), xid: '774', act: { kind: 'session.revoked', session: 's1', user: 'ann' } });
 
-/** What every RoomBus must do, whatever joins the instances. */
-export function describeRoomBus(name: string, makePair: () => Promise<BusPair>): void {
+/**
+ * What every RoomBus must do, whatever joins the instances.
+ * @param large how a note over 256 KiB arrives: as it is, or without its events
+ */
+export function describeRoomBus(name: string, large: 'whole' | 'head', makePair: () => Promise<BusPair>): void {
   describe(`room bus: ${name}`, () => {
     let pair: BusPair;
     let mine: Ear;
@@ -90,6 +93,14 @@ export function describeRoomBus(name: string, makePair: () => Promise<BusPair>):
       expect(theirs.notes).toEqual([note]);
     });
 
+    it(`brings a large note: ${large}`, async () => {
+      await pair.there.follow(room);
+      const note = noteOf(room, ...Array.from({ length: 30 }, (_, index) => logEvent(index + 1, 'x'.repeat(10_000))));
+      pair.here.publishNote(note);
+      await until(() => theirs.notes.length > 0, 'the note has come');
+      expect(theirs.notes).toEqual([large === 'whole' ? note : { ...note, events: [] }]);
+    });
+
     it('brings signals of a room, of a user and of everybody', async () => {
       await pair.there.follow(room);
       const frame = textFrame('{"event":"typing"}');
@@ -98,6 +109,7 @@ export function describeRoomBus(name: string, makePair: () => Promise<BusPair>):
         { audience: { kind: 'room', room, exceptUser: 'ann 😀' }, frame, key: 'b' },
         { audience: { kind: 'user', user: 'bob' }, frame, key: '' },
         { audience: { kind: 'everybody' }, frame: Buffer.alloc(0), key: 'd' },
+        { audience: { kind: 'room', room }, frame, key: 'e', source: 'c_1', lapse: { afterMs: 6_000, frame: textFrame('{}') } },
       ];
       for (const signal of signals) pair.here.publishSignal(signal);
       await until(() => theirs.signals.length === signals.length, 'all signals have come');

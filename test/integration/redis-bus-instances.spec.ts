@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { RoomBus } from '../../src/bus/room-bus.js';
+import type { RedisBus } from '../../src/bus/redis-bus.js';
+import { MAX_BYTES_UNDER_WAY } from '../../src/bus/redis-outbox.js';
+import type { ChatClient, Frame } from '../support/chat-client.js';
+import { ChatServer } from '../support/chat-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { TestRedis } from '../support/test-redis.js';
+import { until } from '../support/until.js';
+
+const median = (values: number[]) => percentile(values, 0.5);
+
+function percentile(values: number[], share: number): number {
+  return [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!;
+}
+
+describe('two instances on one database and one Redis', () => {
+  let database: TestDatabase;
+  let redis: TestRedis;
+  let a: ChatServer;
+  let b: ChatServer;
+  let room: string;
+  let ann: ChatClient;
+  let bob: ChatClient;
+  let made = 0;
+
+  beforeAll(async () => {
+    [database, redis] = await Promise.all([createTestDatabase(), TestRedis.start()]);
+    const settings = { DATABASE_URL: database.url, REDIS_URL: redis.url };
+    a = await ChatServer.start(settings);
+    b = await ChatServer.start(settings);
+    await until(() => [a, b].every((server) => server.get(RoomBus).health().status === 'up'), 'both are joined');
+  });
+  afterAll(async () => {
+    await Promise.all([a.close(), b.close()]);
+    await redis.stop();
+    await database.drop();
+  });
+  beforeEach(async () => {
+    made++;
+    room = await a.room(`ann${made}`, 'private', [`bob${made}`]);
+    [ann, bob] = await Promise.all([a.connect(`ann${made}`), b.connect(`bob${made}`)]);
+    for (const client of [ann, bob]) await client.command('room.subscribe', { room });
+  });
+
+  let sent = 0;
+  const send = (text: string) => ann.command('message.send', { room, clientId: `c${++sent}`, text });
+  const isText = (text: string) => (frame: Frame) => frame.event === 'message.created' && frame.data.text === text;
+
+  it('brings a message to a subscriber of the other one without the delay of a poll', async () => {
+    const latencies: number[] = [];
+    for (let index = 0; index < 50; index++) {
+      const text = `message ${index}`;
+      const came = bob.next(isText(text));
+      const began = performance.now();
+      await Promise.all([send(text), came]);
+      latencies.push(performance.now() - began);
+    }
+    expect(bob.events(room).map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
+    // A second is what the poll of the changes would take; this is the bus.
+    expect(median(latencies)).toBeLessThan(100);
+  });
+
+  it('brings typing and read marks', async () => {
+    await ann.command('typing.start', { room });
+    const typing = await bob.seen(({ event }) => event === 'typing');
+    expect(typing).toMatchObject({ room, data: { user: `ann${made}`, active: true } });
+    await send('hello');
+    const { seq } = await bob.seen(isText('hello'));
+    const phone = await a.connect(`bob${made}`);
+    await bob.command('read.set', { room, seq });
+    const isRead = ({ event }: Frame) => event === 'read.updated';
+    expect(await ann.seen(isRead)).toMatchObject({ room, data: { user: `bob${made}`, seq } });
+    // The user's own connections, wherever they are.
+    expect(await phone.seen(isRead)).toMatchObject({ room, data: { user: `bob${made}`, seq } });
+  });
+
+  it('brings what is too large for the bus by the log', async () => {
+    const texts = Array.from({ length: 40 }, (_, index) => `${index} ${'😀'.repeat(3_990)}`);
+    await Promise.all(texts.map(send));
+    await until(() => bob.events(room).length === texts.length, 'all have come');
+    expect(bob.events(room).map(({ seq }) => seq)).toEqual(texts.map((_, index) => index + 1));
+  });
+
+  it('sends as fast while Redis hangs, and holds little for it', async () => {
+    const outbox = (a.get(RoomBus) as RedisBus).outbox;
+    const text = 'x'.repeat(7_000);
+    await bob.command('room.unsubscribe', { room }); // this is about the sender alone
+    const measure = async (name: string) => {
+      const latencies: number[] = [];
+      for (let round = 0; round < 150; round++) {
+        const began = performance.now();
+        const acks = Array.from({ length: 16 }, (_, index) => send(`${name} ${round}.${index} ${text}`));
+        await Promise.all(acks.map((ack) => ack.then(() => latencies.push(performance.now() - began))));
+      }
+      return latencies;
+    };
+    await measure('warm');
+    const live = await measure('live');
+    redis.freeze();
+    let held = 0;
+    const watch = setInterval(() => (held = Math.max(held, outbox.bytesUnderWay)), 5);
+    let frozen: number[];
+    try {
+      frozen = await measure('frozen');
+    } finally {
+      clearInterval(watch);
+      redis.thaw();
+    }
+    expect(held).toBeGreaterThan(1_000_000);
+    expect(held).toBeLessThan(MAX_BYTES_UNDER_WAY + 1_000_000);
+    expect(median(frozen)).toBeLessThan(Math.min(50, median(live) * 2 + 10));
+    expect(percentile(frozen, 0.99)).toBeLessThan(percentile(live, 0.99) * 2 + 50);
+    // Nor does it get worse the longer it takes.
+    const half = frozen.length / 2;
+    expect(median(frozen.slice(half))).toBeLessThan(median(frozen.slice(0, half)) * 2 + 10);
+  });
+});
