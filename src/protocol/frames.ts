@@ -53,8 +53,27 @@ function badFrame(message: string): ParsedFrame {
 /** A whole unmasked, final RFC 6455 text frame: what the server writes, ready for any number of sockets. */
 export function textFrame(json: string): Buffer {
   const length = Buffer.byteLength(json);
+  const frame = frameStart(length, length);
+  frame.write(json, frame.length - length, 'utf8');
+  return frame;
+}
+
+/** As `textFrame`, of JSON in pieces, to be written one behind the other. Buffers among them are not copied, so they can be shared. */
+export function textFramePieces(pieces: readonly (string | Buffer)[]): Buffer[] {
+  const buffers = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
+  return [
+    frameStart(
+      buffers.reduce((sum, { length }) => sum + length, 0),
+      0,
+    ),
+    ...buffers,
+  ];
+}
+
+/** The head of a text frame whose payload has `length` bytes, and `room` bytes behind it, as they come. */
+function frameStart(length: number, room: number): Buffer {
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(head + length);
+  const frame = Buffer.allocUnsafe(head + room);
   frame[0] = 0x81;
   if (head === 2) {
     frame[1] = length;
@@ -65,7 +84,6 @@ export function textFrame(json: string): Buffer {
     frame[1] = 127;
     frame.writeBigUInt64BE(BigInt(length), 2);
   }
-  frame.write(json, head, 'utf8');
   return frame;
 }
 

@@ -1,6 +1,6 @@
 import { type ChatError } from '../errors/chat-error.js';
 import { toChatError } from '../errors/http-error.js';
-import { ackFrame, type CommandFrame, errorFrame, textFrame } from '../protocol/index.js';
+import { ackFrame, type CommandFrame, errorFrame, textFramePieces } from '../protocol/index.js';
 import type { Session } from './session.js';
 
 /** One command under way. It is answered exactly once; a success without `id` is not written. */
@@ -19,9 +19,10 @@ export class Command<Data = CommandFrame['data']> {
     if (this.#answer() && this.id !== undefined) this.session.write(ackFrame(this.id, data));
   }
 
-  /** As `ack`, for data that is JSON already. */
-  ackJson(data: string): void {
-    if (this.#answer() && this.id !== undefined) this.session.write(textFrame(`{"id":${this.id},"event":"ack","data":${data}}`));
+  /** As `ack`, for data that is JSON already, in pieces. Buffers among them are written as they are, without a copy. */
+  ackJson(data: readonly (string | Buffer)[]): void {
+    if (!this.#answer() || this.id === undefined) return;
+    for (const piece of textFramePieces([`{"id":${this.id},"event":"ack","data":`, ...data, '}'])) this.session.write(piece);
   }
 
   /** Whatever was thrown becomes an error for callers. @returns what the caller is told */

@@ -143,8 +143,9 @@ describe('tickets', () => {
 
   it('is not used up by a handshake that is none, which is refused in JSON', async () => {
     const url = `${server.wsUrl}?ticket=${await ticketOf('clumsy')}`;
-    for (const wrong of [{ 'Sec-WebSocket-Key': 'short' }, { 'Sec-WebSocket-Version': '7' }, { 'Sec-WebSocket-Protocol': 'a,,b' }]) {
-      const raw = await RawSocket.begin(url, wrong);
+    const wrong = { 'Sec-WebSocket-Key': 'short', 'Sec-WebSocket-Version': '7', 'Sec-WebSocket-Protocol': 'a,,b' };
+    for (const [name, value] of Object.entries(wrong)) {
+      const raw = await RawSocket.begin(url, { [name]: value });
       await raw.closed;
       expect(raw.head).toMatch(/^HTTP\/1\.1 400 [^]*application\/json/);
     }
