@@ -22,14 +22,14 @@ export class HealthController {
 
   @Get('ready')
   @ApiOperation({ summary: 'Can it serve?', description: 'Probes what the server needs; answers within a second.' })
-  @ApiOkResponse({ type: ReadinessBody })
+  @ApiOkResponse({ type: ReadinessBody, description: '`ok`, or `degraded`: it serves.' })
   @ApiServiceUnavailableResponse({
     type: ReadinessBody,
-    description: 'A dependency is down, and `dependencies` says which; or the server is stopping.',
+    description: '`down`: the database is away, and `dependencies` says why; or the server is stopping.',
   })
   async ready(@Res({ passthrough: true }) response: Response): Promise<ReadinessBody> {
     const readiness = await this.health.readiness();
-    response.status(readiness.status === 'up' ? HttpStatus.OK : HttpStatus.SERVICE_UNAVAILABLE);
+    response.status(readiness.status === 'down' ? HttpStatus.SERVICE_UNAVAILABLE : HttpStatus.OK);
     return readiness;
   }
 }

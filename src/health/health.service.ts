@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { RoomBus } from '../bus/room-bus.js';
+import { Config } from '../config/config.js';
 import { Lifecycle } from '../config/lifecycle.js';
 import { Sql } from '../database/sql.js';
-import type { DependencyBody, ReadinessBody } from './health.dto.js';
+import type { DependencyBody, ReadinessBody, ReadinessStatus } from './health.dto.js';
 
 const PROBE_TIMEOUT_MS = 1_000;
 const PROBE = { name: 'health_probe', text: 'SELECT 1' };
@@ -14,12 +16,21 @@ export class HealthService {
   constructor(
     private readonly sql: Sql,
     private readonly lifecycle: Lifecycle,
+    private readonly bus: RoomBus,
+    private readonly config: Config,
   ) {}
 
-  /** Answers within a second, whatever the database does. */
+  /** Answers within a second, whatever the database and Redis do. */
   async readiness(): Promise<ReadinessBody> {
     const database = await this.#database();
-    return { status: this.lifecycle.isDraining ? 'down' : database.status, dependencies: { database } };
+    // Alone, the bus needs no Redis, and there is nothing to tell of it.
+    const redis = this.config.redisUrl.length > 0 ? this.bus.health() : undefined;
+    return { status: this.#verdict(database, redis), dependencies: { database, ...(redis && { redis }) } };
+  }
+
+  #verdict(database: DependencyBody, redis: DependencyBody | undefined): ReadinessStatus {
+    if (this.lifecycle.isDraining || database.status === 'down') return 'down';
+    return redis?.status === 'down' ? 'degraded' : 'ok';
   }
 
   async #database(): Promise<DependencyBody> {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { Lifecycle } from '../../src/config/lifecycle.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { TestRedis } from '../support/test-redis.js';
+import { until } from '../support/until.js';
 
 describe('health', () => {
   let server: TestApp;
@@ -13,7 +16,7 @@ describe('health', () => {
     const live = await fetch(`${server.url}/health/live`);
     expect([live.status, await live.json()]).toEqual([200, { status: 'up' }]);
     const ready = await fetch(`${server.url}/health/ready`);
-    expect([ready.status, await ready.json()]).toEqual([200, { status: 'up', dependencies: { database: { status: 'up' } } }]);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ok', dependencies: { database: { status: 'up' } } }]);
   });
 
   it('answers an unknown route and a body that is no JSON with an id', async () => {
@@ -61,5 +64,60 @@ describe('health', () => {
     } finally {
       await admin.end();
     }
+  });
+});
+
+describe('health of one of several instances', () => {
+  let redis: TestRedis;
+  let server: TestApp;
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    server = await startTestApp({ REDIS_URL: redis.url });
+  });
+  afterAll(async () => {
+    await server.close();
+    await redis.stop();
+  });
+
+  async function ready(): Promise<[number, unknown]> {
+    const answer = await fetch(`${server.url}/health/ready`);
+    return [answer.status, await answer.json()];
+  }
+
+  async function becomes(status: string): Promise<[number, unknown]> {
+    await until(async () => ((await ready())[1] as { status: string }).status === status, `it is ${status}`, 15_000);
+    return ready();
+  }
+
+  const up = { status: 'up' };
+  const ok = [200, { status: 'ok', dependencies: { database: up, redis: up } }];
+  const degraded = [200, { status: 'degraded', dependencies: { database: up, redis: { status: 'down', reason: expect.any(String) } } }];
+
+  it('is ok when what is published comes back', async () => {
+    expect(await becomes('ok')).toEqual(ok);
+  });
+
+  it('is degraded, and serves, while Redis hangs with its connections open', async () => {
+    redis.freeze();
+    try {
+      expect(await becomes('degraded')).toEqual(degraded);
+    } finally {
+      redis.thaw();
+    }
+    expect(await becomes('ok')).toEqual(ok);
+  });
+
+  it('is degraded while Redis is not there, and says neither where it is nor where it was sought', async () => {
+    await redis.down();
+    const [status, body] = await becomes('degraded');
+    expect([status, body]).toEqual(degraded);
+    expect(JSON.stringify(body)).not.toMatch(/127\.0\.0\.1|localhost|\d{4}/);
+    await redis.up();
+    expect(await becomes('ok')).toEqual(ok);
+  });
+
+  it('is down from the moment when it is to stop', async () => {
+    server.app.get(Lifecycle, { strict: false }).drain();
+    expect(await ready()).toEqual([503, { status: 'down', dependencies: { database: up, redis: up } }]);
   });
 });
