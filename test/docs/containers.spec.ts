@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { loadSettings, SETTINGS } from '../../src/config/config.js';
+import { ERROR_CODES, TIMES } from '../../src/protocol/index.js';
 
 interface Service {
   image?: string;
@@ -11,9 +12,12 @@ interface Service {
   volumes?: string[];
   ports?: string[];
   stop_grace_period?: string;
+  depends_on?: string[] | Record<string, { condition: string }>;
 }
 
 const compose = load(readFileSync('docker-compose.yml', 'utf8')) as { services: Record<string, Service>; volumes: Record<string, unknown> };
+const servers = Object.entries(compose.services).filter(([, { build }]) => build !== undefined);
+const haproxy = readFileSync('deploy/haproxy.cfg', 'utf8');
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string; optionalDependencies: Record<string, string> };
 
@@ -27,26 +31,37 @@ function interpolated(value: string, environment: Record<string, string>): strin
 }
 
 describe('docker-compose.yml', () => {
-  it('has the server, PostgreSQL and Redis, each with a check of its health', () => {
-    expect(Object.keys(compose.services).sort()).toEqual(['postgres', 'redis', 'server']);
-    for (const [name, { healthcheck }] of Object.entries(compose.services)) {
-      if (name !== 'server') expect(healthcheck!.test[0]).toBe('CMD');
+  it('has three servers behind a balancer, PostgreSQL and Redis, each with a check of its health', () => {
+    expect(Object.keys(compose.services).sort()).toEqual(['balancer', 'postgres', 'redis', 'server-1', 'server-2', 'server-3']);
+    for (const [, { healthcheck, build }] of Object.entries(compose.services)) {
+      if (build === undefined) expect(healthcheck!.test[0]).toBe('CMD');
     }
     expect(dockerfile).toMatch(/^HEALTHCHECK [^]*\/health\/ready/m);
   });
 
+  it('publishes the balancer alone', () => {
+    for (const [name, { ports }] of Object.entries(compose.services))
+      expect([name, ports !== undefined]).toEqual([name, name === 'balancer']);
+  });
+
   it('keeps data in volumes that it declares', () => {
     for (const { volumes = [] } of Object.values(compose.services)) {
-      for (const volume of volumes) expect(compose.volumes).toHaveProperty(volume.split(':')[0]!);
+      for (const volume of volumes) {
+        const [source] = volume.split(':') as [string];
+        if (source.startsWith('./')) expect(existsSync(source)).toBe(true);
+        else expect(compose.volumes).toHaveProperty(source);
+      }
     }
   });
 
-  it('gives the server settings that exist, and that it starts with', () => {
-    const { environment } = compose.services['server']!;
+  it.each(servers)('gives %s settings that exist, and that it starts with', (_, { environment, depends_on }) => {
     const given = { JWT_SECRET: '0123456789abcdef0123456789abcdef', POSTGRES_PASSWORD: 'p' };
     for (const name of Object.keys(environment!)) expect(SETTINGS.shape).toHaveProperty(name);
     const set = Object.fromEntries(Object.entries(environment!).map(([name, value]) => [name, interpolated(value, given)]));
-    expect(loadSettings(set)).toMatchObject({ DATABASE_URL: 'postgresql://parley:p@postgres:5432/parley', JWT_SECRET: given.JWT_SECRET });
+    const settings = loadSettings(set);
+    expect(settings).toMatchObject({ DATABASE_URL: 'postgresql://parley:p@postgres:5432/parley', JWT_SECRET: given.JWT_SECRET });
+    expect(settings.REDIS_URL).toEqual(['redis://redis:6379']);
+    for (const url of [settings.DATABASE_URL!, ...settings.REDIS_URL!]) expect(depends_on).toHaveProperty(new URL(url).hostname);
   });
 
   it.each(['JWT_SECRET', 'POSTGRES_PASSWORD'])('has no %s of its own', (name) => {
@@ -54,15 +69,62 @@ describe('docker-compose.yml', () => {
     for (const use of uses) expect(() => interpolated(use, {})).toThrow();
   });
 
-  it('lets the server drain before it is killed', () => {
-    const graceMs = parseInt(compose.services['server']!.stop_grace_period!, 10) * 1_000;
-    expect(graceMs).toBeGreaterThan(loadSettings({}).DRAIN_MS + 5_000);
+  it.each(servers)('lets %s drain before it is killed', (_, { stop_grace_period }) => {
+    expect(secondsOf(stop_grace_period!) * 1_000).toBeGreaterThan(loadSettings({}).DRAIN_MS + 5_000);
   });
 
-  it('names the image by the version of the package', () => {
-    expect(compose.services['server']!.image).toBe(`parley:${manifest.version}`);
+  it.each(servers)('names the image of %s by the version of the package', (_, { image }) => {
+    expect(image).toBe(`parley:${manifest.version}`);
   });
 });
+
+describe('deploy/haproxy.cfg', () => {
+  const { balancer } = compose.services;
+
+  it('is what the balancer reads, and listens on the port that is published', () => {
+    expect(balancer!.volumes).toEqual(['./deploy/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro']);
+    const inside = balancer!.ports!.map((port) => port.split(':').at(-1));
+    expect([...haproxy.matchAll(/^ +bind :(\d+)$/gm)].map(([, port]) => port)).toEqual(inside);
+  });
+
+  it('names the servers of docker-compose.yml, at the port where they listen', () => {
+    const named = [...haproxy.matchAll(/^ +server (\S+) (\S+)$/gm)].map(([, name, address]) => [name, address]);
+    expect(named).toEqual(servers.map(([name]) => [name, `${name}:${loadSettings({}).PORT}`]));
+    expect(balancer!.depends_on).toEqual(servers.map(([name]) => name));
+  });
+
+  it('sends new sockets to any server that is ready, and keeps the open ones of one that is not', () => {
+    expect(haproxy).toMatch(/^ +balance leastconn$/m);
+    expect(haproxy).toMatch(/^ +http-check send meth GET uri \/health\/ready /m);
+    expect(haproxy).toMatch(/^ +http-check expect status 200$/m);
+    expect(haproxy).toMatch(/^ +default-server check /m);
+    expect(haproxy).not.toMatch(/^ *(cookie|stick|.*on-marked-down)/m);
+  });
+
+  it('holds a silent socket for longer than two pings take, and a request for longer than the server does', () => {
+    const [tunnel, server] = ['tunnel', 'server'].map((name) => secondsOf(new RegExp(`^ +timeout ${name} (\\S+)`, 'm').exec(haproxy)![1]!));
+    expect(tunnel! * 1_000).toBeGreaterThan(2.5 * TIMES.heartbeatMs);
+    expect(server! * 1_000).toBeGreaterThan(10_000);
+  });
+
+  it('logs no query and no header', () => {
+    expect(haproxy).toMatch(/^ +log-format .*%\[var\(txn\.path\)\]'$/m);
+    expect(haproxy).not.toMatch(/%r|%HU|%HQ|%hr|%hs|option httplog|capture/);
+  });
+
+  it("refuses in the API's own form when no server is there", () => {
+    for (const [, status, text] of haproxy.matchAll(/^ +http-error status (\d+) content-type application\/json string '(.*?)'/gm)) {
+      const { code } = JSON.parse(text!) as { code: keyof typeof ERROR_CODES };
+      expect(ERROR_CODES[code].status).toBe(Number(status));
+    }
+  });
+});
+
+/** Of compose's `20s` and HAProxy's `90s`. */
+function secondsOf(text: string): number {
+  expect(text).toMatch(/^\d+s$/);
+  return parseInt(text, 10);
+}
 
 describe('Dockerfile', () => {
   const stages = dockerfile.split(/^FROM /m).slice(1);
