@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
+import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import { TIMES } from '../protocol/index.js';
 import { newSecret, secretHash } from './opaque-secret.js';
@@ -11,15 +12,17 @@ export interface IssuedTicket {
   expiresAt: string;
 }
 
-// Each ticket clears away a few that were never used.
+// Each batch clears away some that were never used: twice as many as it makes, so that none are left in the end.
 const ISSUE: Statement = {
-  name: 'issue_ticket',
+  name: 'issue_tickets',
   text: `WITH cleared AS (
       DELETE FROM tickets WHERE hash IN (
-        SELECT hash FROM tickets WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED
+        SELECT hash FROM tickets WHERE expires_at < clock_timestamp() ORDER BY expires_at LIMIT 20 + 2 * cardinality($1::bytea[]) FOR UPDATE SKIP LOCKED
       )
     )
-    INSERT INTO tickets (hash, claims, expires_at) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond') RETURNING expires_at`,
+    INSERT INTO tickets (hash, claims, expires_at)
+    SELECT g.hash, g.claims, clock_timestamp() + $3 * interval '1 millisecond' FROM unnest($1::bytea[], $2::jsonb[]) AS g(hash, claims)
+    RETURNING encode(hash, 'hex') AS hash, expires_at`,
 };
 
 const REDEEM: Statement = {
@@ -27,22 +30,34 @@ const REDEEM: Statement = {
   text: `DELETE FROM tickets WHERE hash = ANY ($1::bytea[]) RETURNING encode(hash, 'hex') AS hash, claims, expires_at > clock_timestamp() AS fresh`,
 };
 
+interface NewTicket {
+  hash: Buffer;
+  /** The principal, as JSON. */
+  claims: string;
+}
+
+const overflow = () => new ChatError('unavailable', 'Too many connections open at once.', { retryAfterMs: 1000 });
+
 /** Tickets open a socket without a token in its URL: each once, for 30 s. */
 @Injectable()
 export class TicketsService {
-  readonly #redeeming = new Batcher<Buffer, Principal | null>((hashes) => this.#redeemAll(hashes), {
-    maxItems: 200,
-    maxWaiting: 20_000,
-    overflow: () => new ChatError('unavailable', 'Too many connections open at once.', { retryAfterMs: 1000 }),
-  });
+  readonly #issuing: Batcher<NewTicket, Date>;
+  readonly #redeeming: Batcher<Buffer, Principal | null>;
 
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    storm: Storm,
+  ) {
+    const options = { maxItems: 200, maxWaiting: 20_000, overflow, gather: storm.gathering(200) };
+    this.#issuing = new Batcher((tickets) => this.#issueAll(tickets), options);
+    this.#redeeming = new Batcher((hashes) => this.#redeemAll(hashes), options);
+  }
 
   /** A ticket for the principal of a valid token. It carries the token's claims and expiry. */
   async issue(principal: Principal): Promise<IssuedTicket> {
     const ticket = newSecret();
-    const [row] = await this.sql.query<{ expires_at: Date }>(ISSUE, [secretHash(ticket), JSON.stringify(principal), TIMES.ticketMs]);
-    return { ticket, expiresAt: row!.expires_at.toISOString() };
+    const expiresAt = await this.#issuing.add({ hash: secretHash(ticket), claims: JSON.stringify(principal) });
+    return { ticket, expiresAt: expiresAt.toISOString() };
   }
 
   /**
@@ -55,6 +70,16 @@ export class TicketsService {
       throw new ChatError('unauthenticated', 'The ticket is not valid: it is used up, too old, or never was one.');
     }
     return principal;
+  }
+
+  async #issueAll(tickets: NewTicket[]): Promise<Date[]> {
+    const rows = await this.sql.query<{ hash: string; expires_at: Date }>(ISSUE, [
+      tickets.map(({ hash }) => hash),
+      tickets.map(({ claims }) => claims),
+      TIMES.ticketMs,
+    ]);
+    const expiries = new Map(rows.map((row) => [row.hash, row.expires_at]));
+    return tickets.map(({ hash }) => expiries.get(hash.toString('hex'))!);
   }
 
   async #redeemAll(hashes: Buffer[]): Promise<(Principal | null)[]> {

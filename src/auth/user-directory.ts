@@ -53,8 +53,8 @@ const CACHE_MS = 60_000;
 
 /** Two tokens with different names must not write by turns: a user gets one new name in so long. */
 const RENAME_MS = 60_000;
-/** When clients come back in a herd, so many users, or those of so long, share a statement. */
-const GATHER = { items: 256, ms: 100 };
+/** Users that are enough for a statement, when clients come back in a herd. */
+const GATHERED_USERS = 250;
 
 const overflow = () => new ChatError('unavailable', 'Too many users arrive at once.', { retryAfterMs: 1000 });
 
@@ -87,7 +87,7 @@ export class UserDirectory implements OnApplicationShutdown {
       maxItems: 500,
       maxWaiting: 50_000,
       overflow,
-      gather: { when: () => storm.isUnderWay, ...GATHER },
+      gather: storm.gathering(GATHERED_USERS),
     });
     this.#stopListening = acts.listen((act) => {
       if (act.kind === 'status.chosen') this.#remember(act.user, act.status);

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@
 import { Lifecycle } from '../config/lifecycle.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
+import { OpenConnections } from '../limits/open-connections.js';
 import { CurrentUser } from './current-user.js';
 import type { Principal } from './principal.js';
 import { UserDirectory } from './user-directory.js';
@@ -15,6 +16,7 @@ export class UsersController {
   constructor(
     private readonly directory: UserDirectory,
     private readonly lifecycle: Lifecycle,
+    private readonly connections: OpenConnections,
   ) {}
 
   @Get('me')
@@ -26,6 +28,7 @@ export class UsersController {
   @ApiErrors('unauthenticated')
   async me(@CurrentUser() principal: Principal): Promise<MeBody> {
     if (this.lifecycle.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
+    this.connections.assertRoomFor(principal.userId);
     const [users, statuses] = await Promise.all([this.directory.find([principal.userId]), this.directory.statuses([principal.userId])]);
     return { ...users[0]!, status: statuses.get(principal.userId)!, roles: principal.roles };
   }

@@ -18,9 +18,9 @@ describe('Storm', () => {
     expect(storm.isUnderWay).toBe(false);
   });
 
-  it('is one as soon as ten come in a tenth of a second, and until a second after', () => {
+  it('is one as soon as twenty come in a fifth of a second, and until a second after', () => {
     const storm = new Storm();
-    arrive(storm, 9, 1);
+    arrive(storm, 19, 1);
     expect(storm.isUnderWay).toBe(false);
     arrive(storm, 1, 1);
     expect(storm.isUnderWay).toBe(true);

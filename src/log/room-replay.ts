@@ -84,8 +84,8 @@ const MAX_READ_BYTES = 16_777_216;
 const MAX_EVENT_BYTES = 3 * LIMITS.textChars + LIMITS.metaBytes + 1_024;
 /** Gaps are read in pieces, so that one statement can serve many rooms. */
 const GAP_PAGE_BYTES = 65_536;
-/** When clients come back in a herd, so many follows, or those of so long, share a statement. */
-const GATHER = { items: 500, ms: 100 };
+/** Follows that are enough for a statement, when clients come back in a herd. */
+const GATHERED_FOLLOWS = 500;
 
 const overflow = () => new ChatError('unavailable', 'Too much is waiting to be read.', { retryAfterMs: 1000 });
 
@@ -111,7 +111,7 @@ export class RoomReplay {
       maxItems: MAX_FOLLOWS,
       maxWaiting: 50_000,
       overflow,
-      gather: { when: () => storm.isUnderWay, ...GATHER },
+      gather: storm.gathering(GATHERED_FOLLOWS),
     });
   }
 

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../auth/principal.js';
 import { UserDirectory } from '../auth/user-directory.js';
+import { OpenConnections } from '../limits/open-connections.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { ephemeralFrame, FEATURES, LIMITS, TIMES } from '../protocol/index.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -26,6 +27,7 @@ export class Sessions implements SessionHost {
     readonly turnEnd: TurnEnd,
     private readonly hub: Hub,
     private readonly limits: RateLimits,
+    private readonly connections: OpenConnections,
     private readonly directory: UserDirectory,
     private readonly presence: PresenceService,
     private readonly subscriptions: SubscriptionsService,
@@ -38,6 +40,7 @@ export class Sessions implements SessionHost {
   open(ws: WebSocket, socket: Socket, principal: Principal): Session {
     const session = new Session(`c_${randomUUID()}`, principal, ws, socket, this);
     this.hub.add(session);
+    this.connections.opened(session.userId);
     session.write(
       ephemeralFrame('hello', {
         connectionId: session.id,
@@ -56,6 +59,7 @@ export class Sessions implements SessionHost {
   closed(session: Session): void {
     session.markClosed();
     this.hub.remove(session);
+    this.connections.closed(session.userId);
     this.subscriptions.endAll(session);
     this.presence.forget(session);
     this.presence.disconnected(session.userId, session.id);

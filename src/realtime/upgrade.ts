@@ -8,13 +8,12 @@ import { Lifecycle } from '../config/lifecycle.js';
 import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
+import { OpenConnections } from '../limits/open-connections.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
-import { Hub } from './hub.js';
 import { assertHandshake } from './upgrade-handshake.js';
 
 /** More than any client sends; Node's own bound is on bytes. */
 const MAX_HEADERS = 100;
-const TOO_MANY_RETRY_MS = 5_000;
 
 /** Decides whether an upgrade request becomes a socket, cheapest question first. */
 @Injectable()
@@ -25,7 +24,7 @@ export class Upgrade {
     private readonly revocations: Revocations,
     private readonly limits: RateLimits,
     private readonly lifecycle: Lifecycle,
-    private readonly hub: Hub,
+    private readonly connections: OpenConnections,
     private readonly storm: Storm,
   ) {}
 
@@ -51,9 +50,7 @@ export class Upgrade {
   confirm(principal: Principal): void {
     this.#assertServing();
     this.revocations.assertValid(principal);
-    if (this.hub.ofUser(principal.userId).size >= this.config.connectionsPerUser) {
-      throw new ChatError('rate_limited', 'The user has too many open connections.', { retryAfterMs: TOO_MANY_RETRY_MS });
-    }
+    this.connections.assertRoomFor(principal.userId);
   }
 
   #assertServing(): void {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
+import { Storm } from '../database/storm.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { Role, RoomType } from '../protocol/index.js';
 import { refusal, type RoomAction } from './room-access.js';
@@ -28,6 +29,9 @@ interface Question {
   room: string;
   user: string;
 }
+
+/** Questions that are enough for a statement, when clients come back in a herd. */
+const GATHERED_QUESTIONS = 250;
 
 interface Standing extends Access {
   banned: boolean;
@@ -60,13 +64,19 @@ interface StandingRow {
 /** Asks the database who a user is in a room, in batches, and `room-access` whether that will do. */
 @Injectable()
 export class RoomAccess {
-  readonly #standings = new Batcher<Question, Standing | null>((questions) => this.#read(questions), {
-    maxItems: 500,
-    maxWaiting: 50_000,
-    overflow: () => new ChatError('unavailable', 'Too much is waiting to be read.', { retryAfterMs: 1000 }),
-  });
+  readonly #standings: Batcher<Question, Standing | null>;
 
-  constructor(private readonly sql: Sql) {}
+  constructor(
+    private readonly sql: Sql,
+    storm: Storm,
+  ) {
+    this.#standings = new Batcher((questions) => this.#read(questions), {
+      maxItems: 500,
+      maxWaiting: 50_000,
+      overflow: () => new ChatError('unavailable', 'Too much is waiting to be read.', { retryAfterMs: 1000 }),
+      gather: storm.gathering(GATHERED_QUESTIONS),
+    });
+  }
 
   /**
    * What it answers was read after the call, and may have changed since: an act that must not race with a kick is judged again under

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import pg from 'pg';
 import type { UserListBody } from '../../src/auth/user.dto.js';
 import { UserDirectory } from '../../src/auth/user-directory.js';
 import type { TokenPairBody } from '../../src/auth/auth.dto.js';
@@ -42,6 +43,22 @@ describe('GET /v1/me', () => {
     await see('renamed', 'Before');
     expect((await see('renamed', 'After')).body).toMatchObject({ name: 'After' });
     expect((await see('renamed')).body).toMatchObject({ name: 'After' });
+  });
+
+  it('writes one new name in a minute when two tokens name the user by turns', async () => {
+    const admin = new pg.Client({ connectionString: database.url });
+    await admin.connect();
+    const stored = async () => (await admin.query(`SELECT name, xmin::text FROM users WHERE id = 'two-named'`)).rows[0] as object;
+    await see('two-named', 'One');
+    await see('two-named', 'Two');
+    const before = await stored();
+    expect(before).toMatchObject({ name: 'Two' });
+    for (let turn = 0; turn < 5; turn++) {
+      await see('two-named', 'One');
+      await Promise.all(['Two', 'One', 'Two'].map((name) => see('two-named', name)));
+    }
+    expect(await stored()).toEqual(before);
+    await admin.end();
   });
 
   it.each([

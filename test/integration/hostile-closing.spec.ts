@@ -132,6 +132,9 @@ describe('caps', () => {
     const { status, headers, body } = await refusedUpgrade(small.wsUrl, { token: small.test.token('greedy') });
     expect([status, body.code]).toEqual([429, 'rate_limited']);
     expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    // A browser cannot read that, and asks.
+    expect(await small.http('greedy', 'GET', '/v1/me')).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect((await small.http('greedy', 'GET', '/v1/me/rooms')).status).toBe(200);
     await (await small.connect('modest')).close();
     await open[0]!.close();
     await (await small.connect('greedy')).close();
