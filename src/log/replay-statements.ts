@@ -6,20 +6,34 @@ const EVENT_COLUMNS = `e.seq, e.event, e.at, e.user_id, e.ends, e.data, e.messag
 
 const MESSAGE_STATE = `m.last_seq, m.sender_id, m.client_id, m.text AS body, m.meta, m.version, m.created_at, m.edited_at, m.deleted_at`;
 
-// The end of a room's log behind `read_after`, newest first, cut where it gets too large: so whoever missed less than the first of a batch
-// still gets all of his. Null as `read_after` reads nothing; conditions beside the join would be asked after the reading.
-const TAIL = `SELECT t.* FROM (
-    SELECT u.*, sum(300 + coalesce(octet_length(u.body) + pg_column_size(u.meta), 0) + coalesce(pg_column_size(u.data), 0))
-      OVER (ORDER BY u.seq DESC) AS bytes
+interface Stretch {
+  room: string;
+  after: string;
+  order: 'ASC' | 'DESC';
+  /** Events at most. */
+  limit: string;
+}
+
+// Durable events of one room behind a seq, from one end on, with messages as they stand; `bytes` is what they come to up to each. Every part
+// is entered by its key and ends by its LIMIT, so that a plan which was made while the tables were empty is still right when they are large.
+const stretch = ({ room, after, order, limit }: Stretch) => `SELECT u.*, row_number() OVER w AS place,
+      sum(300 + coalesce(octet_length(u.body) + pg_column_size(u.meta), 0) + coalesce(pg_column_size(u.data), 0)) OVER w AS bytes
     FROM (
       (SELECT m.seq, 'message.created' AS event, m.created_at AS at, m.sender_id AS user_id, NULL::text AS ends, NULL::jsonb AS data,
         m.seq AS message_seq, ${MESSAGE_STATE}
-      FROM messages m WHERE m.room_id = f.room_id AND m.seq > f.read_after ORDER BY m.seq DESC LIMIT $5::integer)
+      FROM messages m WHERE m.room_id = ${room} AND m.seq > ${after} ORDER BY m.seq ${order} LIMIT ${limit})
       UNION ALL
       (SELECT x.seq, x.event, x.at, x.user_id, x.ends, x.data, x.message_seq, ${MESSAGE_STATE}
-      FROM (SELECT * FROM room_events x WHERE x.room_id = f.room_id AND x.seq > f.read_after ORDER BY x.seq DESC LIMIT $5::integer) x
-      LEFT JOIN LATERAL (SELECT * FROM messages o WHERE o.room_id = f.room_id AND o.seq = x.message_seq LIMIT 1) m ON true)
+      FROM (SELECT * FROM room_events x WHERE x.room_id = ${room} AND x.seq > ${after} ORDER BY x.seq ${order} LIMIT ${limit}) x
+      LEFT JOIN LATERAL (SELECT * FROM messages o WHERE o.room_id = ${room} AND o.seq = x.message_seq LIMIT 1) m ON true)
+      ORDER BY seq ${order} LIMIT ${limit}
     ) u
+    WINDOW w AS (ORDER BY u.seq ${order})`;
+
+// The end of a room's log behind `read_after`, cut where it gets too large: so whoever missed less than the first of a batch still gets all
+// of his. Null as `read_after` reads nothing; conditions beside the join would be asked after the reading.
+const TAIL = `SELECT t.* FROM (
+    ${stretch({ room: 'f.room_id', after: 'f.read_after', order: 'DESC', limit: '$5::integer' })}
   ) t WHERE t.bytes <= $6::bigint`;
 
 /**
@@ -57,11 +71,17 @@ export const FOLLOW: Statement = {
     ORDER BY f.ord, e.seq`,
 };
 
+/**
+ * The next events behind each seq: $1 rooms, $2 seqs, $3 events and $4 bytes that each may have, but for the first event, which comes
+ * whatever its size.
+ */
 export const READ_AFTER: Statement = {
-  name: 'read_rooms_after',
+  name: 'read_rooms_after_v2',
   text: `SELECT q.ord, r.epoch, r.last_seq AS head_seq, ${EVENT_COLUMNS}
     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (room_id, after_seq, ord)
     JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id LIMIT 1) r ON true
-    LEFT JOIN LATERAL room_events_after_v1(q.room_id, q.after_seq, $3::integer, $4::bigint) e ON true
+    LEFT JOIN LATERAL (SELECT t.* FROM (
+      ${stretch({ room: 'q.room_id', after: 'q.after_seq', order: 'ASC', limit: '$3::integer' })}
+    ) t WHERE t.place = 1 OR t.bytes <= $4::bigint) e ON true
     ORDER BY q.ord, e.seq`,
 };
