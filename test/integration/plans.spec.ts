@@ -98,6 +98,8 @@ describe('a plan that was made while the tables were empty reads few pages of la
 /** Untyped, so that it becomes what the statement's parameter is. */
 function literal(value: unknown): string {
   if (value === null) return 'NULL';
-  if (!Array.isArray(value)) return pg.escapeLiteral(String(value));
-  return pg.escapeLiteral(`{${value.map((item) => (item === null ? 'NULL' : JSON.stringify(String(item)))).join(',')}}`);
+  if (!Array.isArray(value)) return pg.escapeLiteral(`${value as string | number}`);
+  return pg.escapeLiteral(
+    `{${value.map((item: unknown) => (item === null ? 'NULL' : JSON.stringify(`${item as string | number}`))).join(',')}}`,
+  );
 }
