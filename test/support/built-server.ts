@@ -16,6 +16,8 @@ export interface BuiltServerOptions {
   cwd?: string;
   /** As this user and group; needs root. */
   uid?: number;
+  /** Of Node itself, such as `--import` with a module to be loaded before the server. */
+  nodeOptions?: readonly string[];
 }
 
 /** The built server as a process of its own, as `npm start` runs it. */
@@ -37,7 +39,7 @@ export class BuiltServer {
     const tree = options.tree ?? REPOSITORY;
     const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
     return new BuiltServer(
-      spawn(process.execPath, [join(tree, 'dist/src/main.js')], {
+      spawn(process.execPath, [...(options.nodeOptions ?? []), join(tree, 'dist/src/main.js')], {
         ...user,
         cwd: options.cwd ?? tree,
         env: { PATH: process.env.PATH, PORT: '0', ...options.settings },

@@ -23,6 +23,8 @@ export interface Log {
   first: FirstMembers;
   /** Users who were banned at some time: a reader's ban has no event of its own. */
   banned: ReadonlySet<string>;
+  /** Whether hints may have failed: then live events may come from the log, where a message is shown as it stands. */
+  hintsFailed?: boolean;
 }
 
 /** What is wrong with a subscription, given the whole log; nothing when it is as the protocol has it. */
@@ -50,7 +52,7 @@ function liveProblems({ ack, live, user }: Following, log: Log): string[] {
   if (seqsOf(expected) !== seqsOf(live)) problems.push(`it heard ${seqsOf(live)}`);
   const end = endOf(log, user, ack.headSeq);
   if (live.some(({ seq }) => seq! > end)) problems.push(`it heard more than the end of its access at ${end}`);
-  for (const event of live) problems.push(...eventProblems(event, log, 'live'));
+  for (const event of live) problems.push(...eventProblems(event, log, log.hintsFailed ? 'replayed' : 'live'));
   return problems;
 }
 

@@ -44,9 +44,18 @@ export class TcpProxy {
     for (const [client, target] of this.#ways) client.pipe(target);
   }
 
-  /** Keeps what the server sends to itself: the program is deaf, and its connections look well. Those made later are not. */
-  deafen(): void {
+  /** Whether the connection that has this port on the server's side is open. */
+  has(port: number): boolean {
+    return [...this.#ways.values()].some(({ localPort }) => localPort === port);
+  }
+
+  /**
+   * Keeps what the server sends to itself: the program is deaf, and its connections look well. Those made later are not.
+   * @param port of one connection, on the server's side; all without it
+   */
+  deafen(port?: number): void {
     for (const [client, target] of this.#ways) {
+      if (port !== undefined && target.localPort !== port) continue;
       target.unpipe(client);
       target.pause();
     }

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { TcpProxy } from '../../support/tcp-proxy.js';
+import { until } from '../../support/until.js';
+import type { FaultCluster } from '../fault-cluster.js';
+import type { Load } from '../load.js';
+import { quantile } from '../ledger.js';
+import { type Extent, type Outcome, type Scenario, underLoad } from '../scenario.js';
+
+/** What is promised to subscribers on other instances while hints fail. */
+const DELIVERY_MS = 2_000;
+
+export const REDIS_FAULTS: readonly Scenario[] = [
+  { name: 'Redis killed and restarted under load', run: killed },
+  { name: 'FLUSHALL under load', run: flushed },
+  { name: 'Redis stopped for 10 s (SIGSTOP)', run: stopped },
+  { name: 'one subscriber connection black-holed', run: blackHoled },
+  { name: 'hints reordered, duplicated, dropped', run: unrulyHints },
+];
+
+async function killed(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
+  return punctual(
+    await underLoad(cluster, extent, { listenApart: true }, async () => {
+      for (let times = extent.isLong ? 5 : 1; times > 0; times--) {
+        await cluster.redis.down();
+        await cluster.becomes('degraded');
+        await pause(extent.isLong ? 5_000 : 1_500);
+        await cluster.redis.up();
+        await cluster.becomes('ok');
+      }
+    }),
+  );
+}
+
+async function flushed(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
+  return punctual(
+    await underLoad(cluster, extent, { listenApart: true }, async (load) => {
+      for (let times = extent.isLong ? 20 : 3; times > 0; times--) {
+        await cluster.redis.with((client) => client.flushall());
+        await load.goesOn(extent.sends / 20);
+      }
+    }),
+  );
+}
+
+async function stopped(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
+  return punctual(
+    await underLoad(cluster, extent, { listenApart: true }, async (load) => {
+      const from = performance.now() - 1_500;
+      await load.goesOn(extent.sends / 4);
+      const frozen = performance.now();
+      cluster.redis.freeze();
+      try {
+        await pause(extent.isLong ? 10_000 : 4_000);
+      } finally {
+        cluster.redis.thaw();
+      }
+      const thawed = performance.now();
+      await cluster.becomes('ok');
+      return latencyNote(load, from, frozen, thawed);
+    }),
+  );
+}
+
+/** A send does not wait for Redis: it takes what it took before, but for the noise of a busy machine. */
+function latencyNote({ ledger: { answers } }: Load, from: number, frozen: number, thawed: number): string {
+  const before = [0.5, 0.99].map((share) => quantile(answers, share, from, frozen)) as [number, number];
+  const during = [0.5, 0.99].map((share) => quantile(answers, share, frozen, thawed)) as [number, number];
+  const note = `ack p50/p99 ${before.map(Math.round).join('/')} ms before, ${during.map(Math.round).join('/')} ms meanwhile`;
+  assert.ok(during[0] < 2 * before[0] + 10 && during[1] < 3 * before[1] + 50, note);
+  return note;
+}
+
+async function blackHoled(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
+  const proxy = await TcpProxy.to('127.0.0.1', cluster.redis.port);
+  const deaf = await cluster.add({ settings: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
+  try {
+    await cluster.becomes('ok');
+    const outcome = await underLoad(cluster, extent, {}, async (load) => {
+      await Promise.all(load.devices.slice(0, 3).map((device) => device.goTo(deaf.wsUrl)));
+      const port = await busConnection(cluster, proxy);
+      const began = performance.now();
+      proxy.deafen(port);
+      // A connection that is replaced is closed.
+      await until(() => !proxy.has(port), 'the deaf connection is found and replaced', 10_000);
+      const tookMs = performance.now() - began;
+      await until(async () => (await deaf.readiness()) === 'ok', 'it hears again');
+      return `replaced after ${(tookMs / 1_000).toFixed(1)} s`;
+    });
+    return punctual(outcome);
+  } finally {
+    await cluster.remove(deaf);
+    await proxy.close();
+  }
+}
+
+/** The port, on the side of Redis, of the connection through the proxy that hears rooms. */
+async function busConnection(cluster: FaultCluster, proxy: TcpProxy): Promise<number> {
+  const listed = await cluster.redis.with((client) => client.client('LIST', 'TYPE', 'PUBSUB'));
+  const ports = String(listed)
+    .split('\n')
+    .filter((line) => Number(/ sub=(\d+)/.exec(line)?.[1]) > 3)
+    .map((line) => Number(/ addr=[^ ]*:(\d+)/.exec(line)?.[1]));
+  const found = ports.filter((port) => proxy.has(port));
+  assert.equal(found.length, 1, `connections that hear rooms: ${String(listed)}`);
+  return found[0]!;
+}
+
+async function unrulyHints(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
+  const settings = { FAULT_SEED: String(extent.seed) };
+  const unruly = await Promise.all([0, 1].map(() => cluster.add({ hooks: ['unruly-hints'], settings })));
+  try {
+    const instances = () => unruly.map(({ wsUrl }) => wsUrl);
+    return punctual(await underLoad(cluster, extent, { instances, listenApart: true }, async () => {}));
+  } finally {
+    for (const instance of unruly) await cluster.remove(instance);
+  }
+}
+
+function punctual(outcome: Outcome): Outcome {
+  assert.ok(outcome.worstDeliveryMs <= DELIVERY_MS, `an event took ${outcome.worstDeliveryMs} ms`);
+  return outcome;
+}
