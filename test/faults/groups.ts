@@ -1,12 +1,24 @@
 import { FaultCluster } from './fault-cluster.js';
+import { OwnPostgres } from './own-postgres.js';
 import type { ScenarioGroup } from './scenario.js';
+import { HOSTILE_CLIENTS } from './scenarios/hostile-clients.js';
 import { KILLED_INSTANCES } from './scenarios/killed-instances.js';
+import { postgresFaults } from './scenarios/postgres-faults.js';
 import { REDIS_FAULTS } from './scenarios/redis-faults.js';
 
 const three = () => FaultCluster.start({ instances: 3 });
+
+let postgres: OwnPostgres;
+
+async function onOwnPostgres(): Promise<FaultCluster> {
+  postgres = await OwnPostgres.start();
+  return FaultCluster.start({ instances: 3, database: postgres });
+}
 
 /** The whole suite, in the order of the table. */
 export const GROUPS = {
   instances: { name: 'instances', start: three, scenarios: KILLED_INSTANCES },
   redis: { name: 'redis', start: three, scenarios: REDIS_FAULTS },
+  postgres: { name: 'postgres', start: onOwnPostgres, scenarios: postgresFaults(() => postgres) },
+  clients: { name: 'clients', start: three, scenarios: HOSTILE_CLIENTS },
 } as const satisfies Record<string, ScenarioGroup>;
