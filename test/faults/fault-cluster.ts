@@ -72,11 +72,18 @@ export class Instance {
 
   async #ready(): Promise<void> {
     this.#url = await this.#server.ready();
-    const { server } = { server: this.#server };
+    const server = this.#server;
     void server.exited.then(() => {
       if (server === this.#server) this.#url = undefined;
     });
   }
+}
+
+export interface Answer {
+  status: number;
+  text: string;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests read deep into what came
+  body: any;
 }
 
 export interface ClusterOptions {
@@ -126,9 +133,9 @@ export class FaultCluster {
     if (instance.isUp) await instance.end('SIGKILL');
   }
 
-  /** An access token as somebody's backend would sign it. */
-  token(user: string, seconds = 3_600): string {
-    const now = Math.floor(Date.now() / 1_000);
+  /** An access token as somebody's backend would sign it, `ageSeconds` ago. */
+  token(user: string, seconds = 3_600, ageSeconds = 0): string {
+    const now = Math.floor(Date.now() / 1_000) - ageSeconds;
     const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
     const claims = { sub: user, iss: 'parley', aud: 'parley', iat: now, exp: now + seconds, jti: randomUUID() };
     const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
@@ -141,12 +148,18 @@ export class FaultCluster {
 
   /** @throws when the answer is not a success */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests read deep into what came
-  async http(user: string, method: string, path: string, body?: object, instance: Instance = this.#any()): Promise<any> {
-    const headers = { authorization: `Bearer ${this.token(user, 86_400)}`, 'content-type': 'application/json' };
-    const answer = await fetch(instance.url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  async http(user: string, method: string, path: string, body?: object): Promise<any> {
+    const { status, text, body: answer } = await this.answer(user, method, path, body);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
+    return answer;
+  }
+
+  async answer(user: string, method: string, path: string, body?: unknown, instance: Instance = this.#any()): Promise<Answer> {
+    const headers = { authorization: `Bearer ${this.token(user)}`, 'content-type': 'application/json' };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await fetch(instance.url + path, { method, headers, ...sent });
     const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-    return text === '' ? undefined : (JSON.parse(text) as unknown);
+    return { status: answer.status, text, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
   }
 
   /** Makes a room; private without `type`. @returns its id */

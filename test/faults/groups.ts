@@ -3,6 +3,7 @@ import { OwnPostgres } from './own-postgres.js';
 import type { ScenarioGroup } from './scenario.js';
 import { HOSTILE_CLIENTS } from './scenarios/hostile-clients.js';
 import { KILLED_INSTANCES } from './scenarios/killed-instances.js';
+import { MANY_INSTANCES } from './scenarios/many-instances.js';
 import { postgresFaults } from './scenarios/postgres-faults.js';
 import { REDIS_FAULTS } from './scenarios/redis-faults.js';
 
@@ -17,7 +18,7 @@ async function onOwnPostgres(): Promise<FaultCluster> {
 
 /** The whole suite, in the order of the table. */
 export const GROUPS = {
-  instances: { name: 'instances', start: three, scenarios: KILLED_INSTANCES },
+  instances: { name: 'instances', start: three, scenarios: [...KILLED_INSTANCES, ...MANY_INSTANCES] },
   redis: { name: 'redis', start: three, scenarios: REDIS_FAULTS },
   postgres: { name: 'postgres', start: onOwnPostgres, scenarios: postgresFaults(() => postgres) },
   clients: { name: 'clients', start: three, scenarios: HOSTILE_CLIENTS },

@@ -21,8 +21,9 @@ export interface LoadOptions {
   instances?: () => readonly string[];
   /** The second half of the devices only listen, at other instances than the first: what they hear comes from elsewhere. */
   listenApart?: boolean;
-  /** Life of a token. */
+  /** Life of a token, and how long ago it was made. */
   tokenSeconds?: number;
+  tokenAgeSeconds?: number;
   /** Of the sends with an unknown fate: how many are sent again. Without it three of four. */
   retryShare?: number;
 }
@@ -149,7 +150,7 @@ export class Load {
     return new LoadDevice({
       name: user,
       user,
-      token: () => cluster.token(user, options.tokenSeconds),
+      token: () => cluster.token(user, options.tokenSeconds, options.tokenAgeSeconds),
       instances: options.listenApart ? apart : all,
       rooms,
       random: new Random(this.#random.below(2 ** 31)),

@@ -1,7 +1,7 @@
 import type { Message } from '../../src/protocol/index.js';
 import { type ChatClient, CommandError, type Frame } from './chat-client.js';
-import type { ChatServer } from './chat-server.js';
 import { type Following, MessageCopy } from './followed-room.js';
+import type { RaceServer } from './race.js';
 
 interface Asked {
   event: string;
@@ -37,10 +37,10 @@ export class RaceDevice {
 
   private constructor(
     readonly user: string,
-    private readonly server: ChatServer,
+    private readonly server: RaceServer,
   ) {}
 
-  static async connect(server: ChatServer, user: string): Promise<RaceDevice> {
+  static async connect(server: RaceServer, user: string): Promise<RaceDevice> {
     const device = new RaceDevice(user, server);
     await device.#connect();
     return device;

@@ -1,9 +1,9 @@
 import type { Message } from '../../src/protocol/index.js';
 import type { Frame } from './chat-client.js';
-import type { ChatServer } from './chat-server.js';
+import type { RaceServer } from './race.js';
 
 /** The whole log of a room: `log[seq - 1]` is the event of that seq. @throws when it has a hole */
-export async function readLog(server: ChatServer, user: string, room: string): Promise<Frame[]> {
+export async function readLog(server: Pick<RaceServer, 'http'>, user: string, room: string): Promise<Frame[]> {
   const log: Frame[] = [];
   for (;;) {
     const page = await get(server, user, `/v1/rooms/${room}/events?after=${log.length}&limit=500`);
@@ -17,7 +17,7 @@ export async function readLog(server: ChatServer, user: string, room: string): P
 }
 
 /** All messages of a room, oldest first. */
-export async function readMessages(server: ChatServer, user: string, room: string): Promise<Message[]> {
+export async function readMessages(server: Pick<RaceServer, 'http'>, user: string, room: string): Promise<Message[]> {
   const messages: Message[] = [];
   for (;;) {
     const page = await get(server, user, `/v1/rooms/${room}/messages?after=${messages.at(-1)?.seq ?? 0}&limit=200`);
@@ -27,7 +27,7 @@ export async function readMessages(server: ChatServer, user: string, room: strin
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests read deep into what came
-async function get(server: ChatServer, user: string, path: string): Promise<any> {
+async function get(server: Pick<RaceServer, 'http'>, user: string, path: string): Promise<any> {
   const { status, body } = await server.http(user, 'GET', path);
   if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
   return body as unknown;
