@@ -249,7 +249,9 @@ describe('POST /v1/auth/logout', () => {
     const pair = await register();
     const before = server.acts.length;
     for (let attempt = 0; attempt < 2; attempt++) await post('logout', { refreshToken: pair.refreshToken }).expect(204);
-    expect(server.acts.slice(before)).toEqual([0, 1].map(() => ({ kind: 'session.revoked', session: expect.any(String), user: pair.user.id })));
+    expect(server.acts.slice(before)).toEqual(
+      [0, 1].map(() => ({ kind: 'session.revoked', session: expect.any(String), user: pair.user.id })),
+    );
   });
 
   it('changes nothing for a token that never was', async () => {
