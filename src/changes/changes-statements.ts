@@ -10,7 +10,15 @@ export const POLL_CHANGES: Statement = {
     ORDER BY c.xid`,
 };
 
-export const START_CHANGES: Statement = { name: 'start_changes', text: 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS next' };
+// Numbers from the future are those of another PostgreSQL, which this database was dumped from: they would look like changes that were
+// missed, at every poll, until this one has come so far.
+export const START_CHANGES: Statement = {
+  name: 'start_changes',
+  text: `WITH now AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS oldest, pg_snapshot_xmax(pg_current_snapshot()) AS future),
+      foreign_changes AS (DELETE FROM changes USING now WHERE changes.xid >= now.future),
+      foreign_horizon AS (UPDATE changes_horizon SET xid = now.oldest FROM now WHERE changes_horizon.xid > now.oldest)
+    SELECT oldest::text AS next FROM now`,
+};
 
 export const CLEAN_CHANGES: Statement = {
   name: 'clean_changes',
