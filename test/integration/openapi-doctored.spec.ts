@@ -3,22 +3,28 @@ import { Conversation } from '../support/openapi-conversation.js';
 import { fetchDocument, type Json, type OpenApi, operationsOf, resolved } from '../support/openapi-document.js';
 import { OpenApiRecorder } from '../support/openapi-recorder.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { TestRedis } from '../support/test-redis.js';
 
 // What shows only when something fails, and is held by the refusals of openapi-answers.spec.ts.
 const OF_FAILURES = /^(ErrorBody|ErrorDetailBody|ErrorCode|DependencyBody\.reason)/;
 
+let redis: TestRedis;
 let server: TestApp;
 let document: OpenApi;
 let talked: OpenApiRecorder;
 
 beforeAll(async () => {
-  server = await startTestApp();
+  redis = await TestRedis.start();
+  server = await startTestApp({ REDIS_URL: redis.url });
   document = await fetchDocument(server.url);
   talked = new OpenApiRecorder(document);
   await new Conversation(talked, server).talk();
 });
 
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  await redis.stop();
+});
 
 /** Whether the same answers, held against a document with a fault, show it. @param routes those that it can show at */
 function isFound(doctor: (doctored: OpenApi) => void, routes?: Set<string>): boolean {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { describePresenceStore } from '../contracts/presence-store.contract.js';
 import { PresenceInstance } from '../support/presence-instance.js';
+import { RedisCluster } from '../support/redis-cluster.js';
 import { TestRedis } from '../support/test-redis.js';
 
 describe('over Redis', () => {
@@ -13,6 +14,19 @@ describe('over Redis', () => {
 
   describePresenceStore('Redis', async () => {
     const instance = await PresenceInstance.start(redis.url, randomUUID());
+    return { store: instance.store, close: () => instance.leave() };
+  });
+});
+
+describe('over Redis Cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  });
+  afterAll(() => cluster.stop());
+
+  describePresenceStore('Redis Cluster', async () => {
+    const instance = await PresenceInstance.start(cluster.urls, randomUUID(), {}, true);
     return { store: instance.store, close: () => instance.leave() };
   });
 });

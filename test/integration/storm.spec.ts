@@ -116,7 +116,8 @@ describe(`${CLIENTS} clients back at once`, () => {
 
       for (const { client } of returned) client.socket.terminate();
       await until(() => server.get(Hub).size === 0, 'all are gone', 20_000);
-      expect(statements).toBeLessThanOrEqual(CLIENTS / 20);
+      // Some ten a second and kind, however long a busy machine takes for all.
+      expect(statements).toBeLessThanOrEqual(CLIENTS / 10);
       // The clients were told a hundred times as much.
       expect(bytes).toBeLessThan(10_000_000);
     }

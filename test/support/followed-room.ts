@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Message } from '../../src/protocol/index.js';
+import { LIMITS, type Message } from '../../src/protocol/index.js';
 import type { Frame } from './chat-client.js';
 
 /** How a user's standing in a room begins, before its log. */
@@ -39,11 +39,19 @@ function ackProblems({ ack, since, user }: Following, log: Log): string[] {
   const role = roleAt(log, user, ack.headSeq);
   if (role !== ack.role) problems.push(`its ack says ${ack.role}, the log ${role}`);
   if (log.isPrivate && role === null) problems.push('a stranger follows a private room');
-  if (ack.recovered !== (since !== null)) problems.push(`recovered is ${ack.recovered} for since ${since}`);
-  const missed = since === null ? [] : log.events.slice(since, ack.headSeq);
+  const allMissed = since === null ? [] : log.events.slice(since, ack.headSeq);
+  const mayRecover = since !== null && isReplayable(allMissed);
+  if (ack.recovered !== mayRecover) problems.push(`recovered is ${ack.recovered} for since ${since}`);
+  const missed = mayRecover ? allMissed : [];
   if (seqsOf(missed) !== seqsOf(ack.events)) problems.push(`since ${since} it was replayed ${seqsOf(ack.events)}`);
   for (const event of ack.events) problems.push(...eventProblems(event, log, 'replayed'));
   return problems;
+}
+
+/** Whole or not at all: more than this is to be paged. */
+function isReplayable(missed: readonly Frame[]): boolean {
+  const bytes = missed.reduce((sum, event) => sum + Buffer.byteLength(JSON.stringify(event)), 0);
+  return missed.length <= LIMITS.replayEvents && bytes <= LIMITS.replayBytes;
 }
 
 function liveProblems({ ack, live, user }: Following, log: Log): string[] {

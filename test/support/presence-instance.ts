@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { Config, loadSettings } from '../../src/config/config.js';
 import { Lifecycle } from '../../src/config/lifecycle.js';
 import { PRESENCE_TIMES, type PresenceTimes } from '../../src/presence/presence-lease.js';
@@ -32,6 +33,11 @@ export class PresenceInstance {
     const instance = new PresenceInstance(store, lifecycle, connections);
     await store.onModuleInit();
     return instance;
+  }
+
+  /** How long a command to the one Redis may take, instead of what the product allows. */
+  set commandMs(ms: number) {
+    (this.connections.commands as Redis).options.commandTimeout = ms;
   }
 
   /** What it has said of the user, in order. */
