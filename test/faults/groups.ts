@@ -1,6 +1,7 @@
 import { FaultCluster } from './fault-cluster.js';
 import { OwnPostgres } from './own-postgres.js';
 import type { ScenarioGroup } from './scenario.js';
+import { ENDURANCE } from './scenarios/endurance.js';
 import { HOSTILE_CLIENTS } from './scenarios/hostile-clients.js';
 import { KILLED_INSTANCES } from './scenarios/killed-instances.js';
 import { MANY_INSTANCES } from './scenarios/many-instances.js';
@@ -8,6 +9,12 @@ import { postgresFaults } from './scenarios/postgres-faults.js';
 import { REDIS_FAULTS } from './scenarios/redis-faults.js';
 
 const three = () => FaultCluster.start({ instances: 3 });
+
+async function withVitals(): Promise<FaultCluster> {
+  const cluster = await FaultCluster.start({ instances: 0 });
+  for (let count = 0; count < 3; count++) await cluster.add({ hooks: ['vitals'] });
+  return cluster;
+}
 
 let postgres: OwnPostgres;
 
@@ -22,4 +29,5 @@ export const GROUPS = {
   redis: { name: 'redis', start: three, scenarios: REDIS_FAULTS },
   postgres: { name: 'postgres', start: onOwnPostgres, scenarios: postgresFaults(() => postgres) },
   clients: { name: 'clients', start: three, scenarios: HOSTILE_CLIENTS },
+  endurance: { name: 'endurance', start: withVitals, scenarios: ENDURANCE },
 } as const satisfies Record<string, ScenarioGroup>;
