@@ -10,8 +10,6 @@ export interface LoadOptions {
   seed: number;
   rooms?: number;
   users?: number;
-  /** How many of them talk; all without it. */
-  talkers?: number;
   /** Longest pause between a device's acts; without it 40 ms. */
   pauseMs?: number;
   /** Characters of a message beside its name. */
@@ -49,25 +47,8 @@ export class Load {
     this.#random = new Random(options.seed);
     this.devices = users.map((user, index) => this.#device(user, index));
     for (const device of this.devices) device.start();
-    const talkers = this.devices.slice(0, options.listenApart ? users.length / 2 : options.talkers);
+    const talkers = options.listenApart ? this.devices.slice(0, users.length / 2) : this.devices;
     this.#talks = talkers.map((device) => this.#talk(device, new Random(this.#random.below(2 ** 31))));
-  }
-
-  /** Many long messages by a user of the load, as fast as one connection goes. */
-  async flood(room: string, messages: number, textChars: number): Promise<void> {
-    const user = this.users[0]!;
-    const client = await this.cluster.connect(user);
-    const text = 'x'.repeat(textChars);
-    await Promise.all(
-      Array.from({ length: messages }, async (_, index) => {
-        const clientId = `flood-${index}`;
-        const send = this.ledger.open(room, user, clientId);
-        const attempt = this.ledger.attempt(send, 'flood');
-        const ack = await client.command('message.send', { room, clientId, text });
-        this.ledger.acknowledge(send, attempt, ack as { seq: number; duplicate: boolean });
-      }),
-    );
-    await client.close();
   }
 
   /** Resolves when all devices follow all rooms, and talk. */

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FaultCluster } from './fault-cluster.js';
 import { Load, type LoadOptions } from './load.js';
 import { quantile } from './ledger.js';
@@ -16,6 +18,8 @@ export interface Outcome {
   acked: number;
   problems: Problem[];
   worstDeliveryMs: number;
+  /** The longest that this process, which hosts all devices, was busy: as much too late it may have heard. */
+  ownDelayMs?: number;
   /** What else was seen. */
   notes: string;
 }
@@ -45,13 +49,24 @@ export async function underLoad(
   fault: (load: Load) => Promise<string | void>,
 ): Promise<Outcome> {
   const load = await Load.start(cluster, { seed, ...options });
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
   try {
     await load.goesOn(Math.ceil(sends / 4));
     const notes = (await fault(load)) ?? '';
     await load.goesOn(Math.max(Math.ceil(sends / 4), sends - load.acked), 120_000);
     const { acked, problems } = await load.finish();
-    return { acked, problems, worstDeliveryMs: quantile(load.ledger.deliveries, 1), notes };
+    return { acked, problems, worstDeliveryMs: quantile(load.ledger.deliveries, 1), ownDelayMs: delay.max / 1e6, notes };
   } finally {
+    delay.disable();
     await load.abandon();
   }
+}
+
+/** @throws when an event took longer than this from its place in the log to a device */
+export function punctual(outcome: Outcome, limitMs: number): Outcome {
+  const { worstDeliveryMs, ownDelayMs = 0 } = outcome;
+  const text = `an event took ${Math.round(worstDeliveryMs)} ms; this process was busy for ${Math.round(ownDelayMs)} ms`;
+  assert.ok(worstDeliveryMs <= limitMs + ownDelayMs, text);
+  return outcome;
 }

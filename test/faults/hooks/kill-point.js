@@ -24,9 +24,9 @@ pg.Client.prototype.query = function (config, ...rest) {
 };
 
 const { publish } = Redis.prototype;
-Redis.prototype.publish = function (channel, ...rest) {
-  if (String(channel).includes(':room:{')) at('before publish');
-  return publish.call(this, channel, ...rest);
+Redis.prototype.publish = function (channel, message) {
+  if (Buffer.isBuffer(message) && message.includes('message.created')) at('before publish');
+  return publish.call(this, channel, message);
 };
 
 const { write } = Socket.prototype;

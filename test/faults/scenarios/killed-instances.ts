@@ -33,7 +33,13 @@ async function killedAt(point: (typeof POINTS)[number], cluster: FaultCluster, {
     const { acked, unknownStored, problems } = await load.finish();
     // Or it was not the point that it is called by.
     if (point !== 'before commit') assert.notEqual(unknownStored, 0, 'no send was stored without an ack');
-    return { acked, problems, worstDeliveryMs: quantile(load.ledger.deliveries, 1), notes: `${unknownStored} stored without an ack` };
+    return {
+      acked,
+      problems,
+      worstDeliveryMs: quantile(load.ledger.deliveries, 1),
+
+      notes: `${unknownStored} stored without an ack`,
+    };
   } finally {
     await load.abandon();
     if (cluster.instances.includes(victim)) await cluster.remove(victim);
