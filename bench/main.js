@@ -1,0 +1,86 @@
+// `npm run bench`: Parley beside what one would take instead, on the same load, in one run; prints one table.
+//   --only=one-room,idle   these works alone            --quick      small and short: shows that it runs, not how fast
+//   --seconds=5            measured, after two to warm up   --profile=DIR  each server leaves a CPU profile there
+//   --markdown             writes the table into docs/benchmarks.md     --json=FILE  the figures
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Backing } from './backing.js';
+import { leaveServerCore } from './cores.js';
+import { Load } from './load.js';
+import { Servers } from './peers/servers.js';
+import { describeMachine, markdownTable, writeIntoDocs } from './report.js';
+import { connect, idle } from './works/connections.js';
+import { across, manyRooms, oneRoom, oneSender } from './works/fan-out.js';
+import { roomGrowth, roomsGrowth } from './works/growth.js';
+import { history } from './works/history.js';
+
+const WORKS = [oneRoom, oneSender, manyRooms, idle, connect, across, history, roomGrowth, roomsGrowth];
+/** Sockets of the largest work, at either end, and all else that is open. */
+const FILES = 6_000;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '5' },
+    profile: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const works = options.only ? options.only.split(',').map(workNamed) : WORKS;
+assertFiles();
+leaveServerCore();
+
+const backing = await Backing.start();
+const load = new Load();
+const servers = new Servers({ backing, profile: options.profile, keep: options.quick });
+const window = options.quick ? { seconds: 0.3, warmUp: 0.1 } : { seconds: Number(options.seconds), warmUp: 2 };
+const context = { load, backing, window };
+const rows = [];
+try {
+  for (const work of works) rows.push(...(await runWork(work)));
+  const table = markdownTable(rows);
+  const machine = describeMachine(await backing.postgresVersion());
+  console.log(`\n${machine}\n\n${table}`);
+  if (options.markdown) writeIntoDocs(machine, table);
+  if (options.json) writeFileSync(options.json, JSON.stringify(rows));
+} finally {
+  await servers.stop();
+  load.stop();
+  await backing.stop();
+}
+
+/** @returns the rows of all its peers; what became of its targets is in Parley's. */
+async function runWork(work) {
+  const ofWork = [];
+  for (const peer of work.peers) {
+    console.error(`${work.name}: ${peer.name}…`);
+    const running = await servers.start(peer, work.instances ?? 1);
+    try {
+      const measured = await work.run({ context, peer, running }, { quick: options.quick });
+      ofWork.push(...measured.map((row) => ({ work: work.name, title: work.title, ...row })));
+    } catch (cause) {
+      throw new Error(`${work.name}, ${peer.name}: ${cause.message}\n${running.servers.map(({ output }) => output).join('\n')}`, { cause });
+    } finally {
+      await servers.done(running);
+    }
+  }
+  const last = ofWork.findLast(({ peer }) => peer.startsWith('Parley') && !peer.includes('INSERT'));
+  last.targets = work.judge(ofWork);
+  return ofWork;
+}
+
+function workNamed(name) {
+  const work = WORKS.find((one) => one.name === name);
+  if (!work) throw new Error(`no work is named ${name}: there are ${WORKS.map((one) => one.name).join(', ')}`);
+  return work;
+}
+
+function assertFiles() {
+  const limit = execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim();
+  if (options.quick || limit === 'unlimited' || Number(limit) >= FILES) return;
+  console.error(`The bench opens up to ${FILES} files a process, and this shell allows ${limit}: raise it by \`ulimit -n ${FILES}\`.`);
+  process.exit(1);
+}

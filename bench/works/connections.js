@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { residentBytes } from '../measure.js';
+import { parley } from '../peers/parley.js';
+import { socketIo, wsRelay } from '../peers/relays.js';
+import { atLeast, atMost } from '../targets.js';
+import { enter, makeRooms, TEXT_BYTES } from './chat.js';
+
+const PEERS = [wsRelay, socketIo, parley];
+const ROOM_SIZE = 10;
+const SETTLE_MS = 1_000;
+/** Messages in each room, and how many of them those who come back have missed. */
+const OLD = 20;
+const MISSED = 10;
+
+/** Opens `count` clients in rooms of ten, every one a user of his own. @returns milliseconds until the last was subscribed */
+async function open({ context, peer, running }, count, { atOnce, since, messages = 0 }) {
+  const rooms = makeRooms(Math.ceil(count / ROOM_SIZE));
+  const port = running.servers[0].port;
+  const specs = Array.from({ length: count }, (_, i) => enter(i, [rooms[i % rooms.length]], { port, running, since }));
+  await running.prepare(rooms, { messages });
+  return context.load.ask('open', { dialect: peer.dialect, specs, atOnce, textBytes: TEXT_BYTES });
+}
+
+/** What a server does but once, and memory that it takes but once, is over before anything is measured. */
+async function warmUp(stage, count) {
+  await open(stage, count, { atOnce: 200 });
+  await close(stage);
+}
+
+async function close({ context }) {
+  await context.load.ask('close');
+  await delay(SETTLE_MS / 2);
+}
+
+async function settledBytes({ running }) {
+  await delay(SETTLE_MS);
+  await running.servers[0].ask('collect');
+  return residentBytes(running.servers[0].pid);
+}
+
+/** Resident memory a connection: after garbage was collected, less what the server takes with none. */
+export const idle = {
+  name: 'idle',
+  title: '5,000 idle connections, in 500 rooms',
+  peers: PEERS,
+  async run(stage, { quick }) {
+    const count = quick ? 200 : 5_000;
+    await warmUp(stage, quick ? 50 : 500);
+    const empty = await settledBytes(stage);
+    await open(stage, count, { atOnce: 200 });
+    const full = await settledBytes(stage);
+    const { lost } = await stage.context.load.ask('sample');
+    await close(stage);
+    if (lost > 0) throw new Error(`${lost} connections were lost`);
+    const kilobytesEach = (full - empty) / 1_024 / count;
+    return [{ peer: stage.peer.name, kilobytesEach, remark: `${kilobytesEach.toFixed(1)} KB resident a connection` }];
+  },
+  judge: (rows) => [atMost('KB', rows, 'kilobytesEach', parley, 12)],
+};
+
+/** A herd that comes back all at once: upgrade with a JWT, then subscribe with `since`. The peers check no token and replay nothing. */
+export const connect = {
+  name: 'connect',
+  title: '5,000 connections at once, each subscribes (Parley: JWT, since)',
+  peers: PEERS,
+  async run(stage, { quick }) {
+    const count = quick ? 200 : 5_000;
+    await warmUp(stage, quick ? 50 : 500);
+    const counts = stage.peer === parley;
+    const statements = () => (counts ? stage.running.servers[0].ask('statements') : NaN);
+    const before = await statements();
+    const ms = await open(stage, count, { atOnce: count, since: { epoch: 'bench', seq: OLD - MISSED }, messages: OLD });
+    const statementsShare = ((await statements()) - before) / count;
+    await close(stage);
+    const connectionsPerSecond = (count / ms) * 1_000;
+    const sql = counts ? `, an SQL statement for ${(1 / statementsShare).toFixed(0)} of them` : '';
+    const remark = `${Math.round(connectionsPerSecond).toLocaleString('en')} connections/s${sql}`;
+    return [{ peer: stage.peer.name, connectionsPerSecond, ...(counts && { statementsShare }), remark }];
+  },
+  judge: (rows) => [
+    atLeast('connections/s', rows, 'connectionsPerSecond', parley, 1_000),
+    atMost('SQL statements a connection', rows, 'statementsShare', parley, 0.05),
+  ],
+};
