@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { Backing } from './backing.js';
 import { leaveServerCore } from './cores.js';
 import { Load } from './load.js';
+import { parley } from './peers/parley.js';
 import { Servers } from './peers/servers.js';
 import { describeMachine, markdownTable, writeIntoDocs } from './report.js';
 import { connect, idle } from './works/connections.js';
@@ -18,6 +19,8 @@ import { history } from './works/history.js';
 const WORKS = [oneRoom, oneSender, manyRooms, idle, connect, across, history, roomGrowth, roomsGrowth];
 /** Sockets of the largest work, at either end, and all else that is open. */
 const FILES = 6_000;
+/** Of what a server wrote, when its work failed. */
+const SAID_CHARS = 3_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -45,31 +48,43 @@ try {
   const machine = describeMachine(await backing.postgresVersion());
   console.log(`\n${machine}\n\n${table}`);
   if (options.markdown) writeIntoDocs(machine, table);
-  if (options.json) writeFileSync(options.json, JSON.stringify(rows));
+  if (options.json)
+    writeFileSync(
+      options.json,
+      JSON.stringify(rows, (key, value) => (key === 'of' ? undefined : value)),
+    );
 } finally {
   await servers.stop();
   load.stop();
   await backing.stop();
 }
 
-/** @returns the rows of all its peers; what became of its targets is in Parley's. */
+/** @returns the rows of all its peers; what became of its targets is in Parley's last. */
 async function runWork(work) {
   const ofWork = [];
   for (const peer of work.peers) {
     console.error(`${work.name}: ${peer.name}…`);
-    const running = await servers.start(peer, work.instances ?? 1);
-    try {
-      const measured = await work.run({ context, peer, running }, { quick: options.quick });
-      ofWork.push(...measured.map((row) => ({ work: work.name, title: work.title, ...row })));
-    } catch (cause) {
-      throw new Error(`${work.name}, ${peer.name}: ${cause.message}\n${running.servers.map(({ output }) => output).join('\n')}`, { cause });
-    } finally {
-      await servers.done(running);
-    }
+    const measured = await runPeer(work, peer);
+    ofWork.push(...measured.map((row) => ({ work: work.name, title: work.title, of: peer, ...row })));
   }
-  const last = ofWork.findLast(({ peer }) => peer.startsWith('Parley') && !peer.includes('INSERT'));
-  last.targets = work.judge(ofWork);
+  ofWork.findLast(({ of }) => of === parley).targets = work.judge(ofWork);
   return ofWork;
+}
+
+/** One that fails is a row that says so, and the rest goes on. */
+async function runPeer(work, peer) {
+  const running = await servers.start(peer, work.instances ?? 1);
+  try {
+    return await work.run({ context, peer, running }, { quick: options.quick });
+  } catch (error) {
+    process.exitCode = 1;
+    for (const { output } of running.servers) console.error(output.slice(-SAID_CHARS));
+    console.error(error);
+    await load.ask('close');
+    return [{ peer: peer.name, remark: `**FAILED: ${error.message}**` }];
+  } finally {
+    await servers.done(running);
+  }
 }
 
 function workNamed(name) {
