@@ -21,6 +21,12 @@ export function atMost(label, rows, figure, peer, most) {
   return judged(label, value, value <= most, `≤ ${most.toLocaleString('en')}`);
 }
 
+/** The largest of a figure over all rows, at most. */
+export function worstAtMost(label, rows, figure, most) {
+  const value = Math.max(...rows.map((row) => row[figure]));
+  return judged(label, value, value <= most, `≤ ${most}`);
+}
+
 /** The largest of a figure over all rows, in relation to the first row's. */
 export function growthAtMost(label, rows, figure, most) {
   const value = Math.max(...rows.map((row) => row[figure])) / rows[0][figure];

@@ -14,7 +14,7 @@ export async function askForPages({ port, token, paths, atOnce, warmUpMs, ms, it
   const until = warm + ms;
   let asked = 0;
   const worker = async () => {
-    while (performance.now() < until) {
+    while (performance.now() < until || latenciesMs.length === 0) {
       const from = performance.now();
       const body = await get({
         agent,
