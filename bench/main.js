@@ -40,7 +40,7 @@ const backing = await Backing.start();
 const load = new Load();
 const servers = new Servers({ backing, profile: options.profile, keep: options.quick });
 const window = options.quick ? { seconds: 0.3, warmUp: 0.1 } : { seconds: Number(options.seconds), warmUp: 2 };
-const context = { load, backing, window };
+const context = { load, window, settleMs: options.quick ? 0 : 4_000 };
 const rows = [];
 try {
   for (const work of works) rows.push(...(await runWork(work)));

@@ -7,7 +7,7 @@ import { enter, makeRooms, TEXT_BYTES } from './chat.js';
 
 const PEERS = [wsRelay, socketIo, parley];
 const ROOM_SIZE = 10;
-const SETTLE_MS = 1_000;
+const CLOSING_MS = 500;
 /** Messages in each room, and how many of them those who come back have missed. */
 const OLD = 20;
 const MISSED = 10;
@@ -29,16 +29,19 @@ async function warmUp(stage, count) {
 
 async function close({ context }) {
   await context.load.ask('close');
-  await delay(SETTLE_MS / 2);
+  await delay(CLOSING_MS);
 }
 
-async function settledBytes({ running }) {
-  await delay(SETTLE_MS);
-  await running.servers[0].ask('collect');
-  return residentBytes(running.servers[0].pid);
+/** What is held when garbage was collected, and the engine has given back to the system what it gives back. */
+async function settledMemory({ running, context }) {
+  const [server] = running.servers;
+  await server.ask('collect');
+  await delay(context.settleMs);
+  const { heapUsed } = await server.ask('collect');
+  return { resident: residentBytes(server.pid), heapUsed };
 }
 
-/** Resident memory a connection: after garbage was collected, less what the server takes with none. */
+/** Memory a connection: what the server has with 5,000, less what it has with none after it had some. */
 export const idle = {
   name: 'idle',
   title: '5,000 idle connections, in 500 rooms',
@@ -46,14 +49,16 @@ export const idle = {
   async run(stage, { quick }) {
     const count = quick ? 200 : 5_000;
     await warmUp(stage, quick ? 50 : 500);
-    const empty = await settledBytes(stage);
+    const empty = await settledMemory(stage);
     await open(stage, count, { atOnce: 200 });
-    const full = await settledBytes(stage);
+    const full = await settledMemory(stage);
     const { lost } = await stage.context.load.ask('sample');
     await close(stage);
     if (lost > 0) throw new Error(`${lost} connections were lost`);
-    const kilobytesEach = (full - empty) / 1_024 / count;
-    return [{ peer: stage.peer.name, kilobytesEach, remark: `${kilobytesEach.toFixed(1)} KB resident a connection` }];
+    const kilobytesEach = (full.resident - empty.resident) / 1_024 / count;
+    const heapEach = (full.heapUsed - empty.heapUsed) / 1_024 / count;
+    const remark = `${kilobytesEach.toFixed(1)} KB resident a connection (${heapEach.toFixed(1)} of live heap)`;
+    return [{ peer: stage.peer.name, kilobytesEach, heapEach, remark }];
   },
   judge: (rows) => [atMost('KB', rows, 'kilobytesEach', parley, 12)],
 };
