@@ -39,7 +39,7 @@ leaveServerCore();
 const backing = await Backing.start();
 const load = new Load();
 const servers = new Servers({ backing, profile: options.profile, keep: options.quick });
-const window = options.quick ? { seconds: 0.3, warmUp: 0.1 } : { seconds: Number(options.seconds), warmUp: 2 };
+const window = options.quick ? { seconds: 0.2, warmUp: 0.1 } : { seconds: Number(options.seconds), warmUp: 2 };
 const context = { load, window, settleMs: options.quick ? 0 : 4_000 };
 const rows = [];
 try {
@@ -73,7 +73,7 @@ async function runWork(work) {
 
 /** One that fails is a row that says so, and the rest goes on. */
 async function runPeer(work, peer) {
-  const running = await servers.start(peer, work.instances ?? 1);
+  const running = await servers.start(peer, options.quick ? mostInstances(peer) : instancesOf(work));
   try {
     return await work.run({ context, peer, running }, { quick: options.quick });
   } catch (error) {
@@ -85,6 +85,15 @@ async function runPeer(work, peer) {
   } finally {
     await servers.done(running);
   }
+}
+
+function instancesOf({ instances = 1 }) {
+  return instances;
+}
+
+/** Servers that serve on in the next work are as many as one of them needs. */
+function mostInstances(peer) {
+  return Math.max(...works.filter(({ peers }) => peers.includes(peer)).map(instancesOf));
 }
 
 function workNamed(name) {

@@ -5,7 +5,8 @@ import { Client, Tally } from './client.js';
 import { DIALECTS } from './dialects.js';
 import { askForPages } from './pages.js';
 
-const QUIET_MS = 300;
+const POLL_MS = 10;
+const EXTRA_MS = 100;
 const DRAIN_MS = 20_000;
 
 let clients = [];
@@ -49,16 +50,13 @@ const ACTIONS = {
     return { atMs: performance.now(), deliveries, acked, sent, lost, latenciesMs, cpuMs: (user + system) / 1_000 };
   },
 
-  /** Stops sending, and waits until every send is acked and nothing more comes. @returns the totals since the opening */
-  async stop() {
+  /** Stops sending, and waits until every send is acked and has come to so many `receivers`, and then for what comes too often. @returns the totals */
+  async stop({ receivers }) {
     clearInterval(pacing);
     for (const client of clients) client.stop();
     const deadline = performance.now() + DRAIN_MS;
-    let seen = -1;
-    while ((tally.acked < tally.sent || tally.deliveries !== seen) && performance.now() < deadline) {
-      seen = tally.deliveries;
-      await delay(QUIET_MS);
-    }
+    while ((tally.acked < tally.sent || tally.deliveries < tally.acked * receivers) && performance.now() < deadline) await delay(POLL_MS);
+    await delay(EXTRA_MS);
     const { deliveries, acked, sent, lost } = tally;
     return { deliveries, acked, sent, lost };
   },

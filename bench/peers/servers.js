@@ -17,14 +17,13 @@ export class Servers {
   }
 
   async start(peer, instances) {
-    const key = `${peer.name} × ${instances}`;
-    const kept = this.#kept.get(key);
+    const kept = this.#kept.get(peer);
     if (kept) return kept;
     const runId = `run${++this.#runs}`;
     const profile = this.#profile && join(this.#profile, `${runId}-${peer.name.replaceAll(/\W+/g, '-')}`);
     if (profile) mkdirSync(profile, { recursive: true });
     const running = await peer.start({ backing: this.#backing, instances, profile, runId });
-    if (this.#keep) this.#kept.set(key, running);
+    if (this.#keep) this.#kept.set(peer, running);
     return running;
   }
 

@@ -33,7 +33,7 @@ export async function talk({ context, peer, running }, { rooms, specs, loop, rec
   await load.ask('open', { dialect: peer.dialect, specs, atOnce: OPENING, textBytes: TEXT_BYTES });
   await load.ask(...loop);
   const measured = await load.measure({ processes: running.servers, ...context.window });
-  const { sent, acked, deliveries, lost } = await load.ask('stop');
+  const { sent, acked, deliveries, lost } = await load.ask('stop', { receivers });
   await load.ask('close');
   if (lost > 0) throw new Error(`${lost} connections were lost`);
   if (acked !== sent) throw new Error(`of ${sent} messages sent, ${acked} were acked`);
