@@ -6,13 +6,17 @@ const RANKS = [
   ['protocol'],
   ['errors'],
   ['config'],
-  ['database', 'redis', 'limits'],
+  ['telemetry'],
+  ['database', 'redis'],
+  ['limits'],
   ['bus'],
   ['changes'],
+  ['audit'],
   ['auth'],
   ['log'],
   ['rooms'],
   ['messaging', 'presence'],
+  ['moderation'],
   ['realtime', 'admin', 'health'],
 ];
 

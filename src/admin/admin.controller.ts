@@ -1,16 +1,15 @@
-import { Body, Controller, Delete, HttpCode, Param, Post, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Param, Post, Put } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { AccessControl } from '../auth/access-control.service.js';
+import { RequireScope } from '../auth/scopes.js';
 import { RoomBus } from '../bus/room-bus.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ephemeralFrame } from '../protocol/index.js';
 import { NoticeAcceptedBody, NoticeDto, UserParamsDto } from './admin.dto.js';
-import { AdminGuard } from './admin.guard.js';
 
 @ApiTags('admin')
 @ApiBearerAuth()
-@UseGuards(AdminGuard)
 @Controller('v1/admin')
 export class AdminController {
   constructor(
@@ -19,6 +18,7 @@ export class AdminController {
   ) {}
 
   @Put('users/:user/ban')
+  @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({
     summary: 'Ban a user from the server',
@@ -31,6 +31,7 @@ export class AdminController {
   }
 
   @Delete('users/:user/ban')
+  @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none. Needs the role `admin`.' })
   @ApiNoContentResponse()
@@ -40,6 +41,7 @@ export class AdminController {
   }
 
   @Post('notices')
+  @RequireScope('notices:write')
   @HttpCode(202)
   @ApiOperation({
     summary: 'Send a notice to a user or to everybody',

@@ -16,6 +16,7 @@ import { PasswordHasher } from './password-hasher.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RefreshTokenEntity } from './refresh-token.entity.js';
 import { Revocations } from './revocations.js';
+import { ScopeGuard } from './scope.guard.js';
 import { SessionsService } from './sessions.service.js';
 import { TicketEntity } from './ticket.entity.js';
 import { TicketsService } from './tickets.service.js';
@@ -45,9 +46,10 @@ import { UsersController } from './users.controller.js';
     PasswordHasher,
     LoginLimits,
     JwtGuard,
-    // In this order: the limit counts by the user whom the JWT guard has found.
+    // In this order: the others go by the user whom the JWT guard has found.
     { provide: APP_GUARD, useExisting: JwtGuard },
     { provide: APP_GUARD, useClass: RateLimitGuard },
+    { provide: APP_GUARD, useClass: ScopeGuard },
   ],
   exports: [AccessControl, TokenService, Authenticator, Revocations, UserDirectory, JwtGuard],
 })

@@ -1,4 +1,6 @@
-/** Who a request or a connection acts for: what its access token says. */
+import type { Scope } from './scopes.js';
+
+/** Who a request or a connection acts for: what its access token, or its API key, says. */
 export interface Principal {
   /** The token's `sub`. */
   readonly userId: string;
@@ -12,4 +14,6 @@ export interface Principal {
   readonly issuedAt: number;
   /** Unix milliseconds. */
   readonly expiresAt: number;
+  /** Only of a backend: the API key that it calls with. */
+  readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
 }

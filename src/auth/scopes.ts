@@ -1,0 +1,32 @@
+import { Reflector } from '@nestjs/core';
+
+/** What an API key may be made for, each with its line in the OpenAPI document. */
+export const SCOPES = {
+  'users:read': 'List and read users, their sessions, bans and mutes.',
+  'users:write': 'Disable, ban, mute and sign out users, and set their roles.',
+  'rooms:read': 'List and read all rooms and their members.',
+  'rooms:write': 'Change, archive and delete rooms, and set their members.',
+  'messages:read': 'Find and read messages of all rooms.',
+  'messages:write': 'Remove messages, and bring back what was removed.',
+  'reports:read': 'Read the queue of reports.',
+  'reports:write': 'Decide reports.',
+  'connections:read': 'List the open connections of all instances.',
+  'connections:write': 'Close connections.',
+  'notices:write': 'Send notices.',
+  'keys:read': 'List API keys.',
+  'keys:write': 'Make and revoke API keys.',
+  'settings:read': 'Read what the server runs with, without secrets.',
+  'stats:read': 'Read statistics.',
+  'audit:read': 'Read and export the audit log.',
+  'access:read': 'Ask who may do what, and why.',
+  'tokens:write': 'Sign access tokens for users.',
+  'users:act': 'Act as a user, by the header `Parley-User`.',
+} as const;
+
+export type Scope = keyof typeof SCOPES;
+
+/** The role whose tokens may do all that any scope allows. */
+export const ADMIN_ROLE = 'admin';
+
+/** On a route or a controller: who calls it must be allowed this. Enforced by the `ScopeGuard`. */
+export const RequireScope = Reflector.createDecorator<Scope>();
