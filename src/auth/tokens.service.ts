@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService, TokenExpiredError } from '@nestjs/jwt';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, createSecretKey, randomUUID } from 'node:crypto';
 import { Config } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
@@ -23,18 +23,21 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 @Injectable()
 export class TokenService {
   readonly #kid: string;
+  // A key, not text: in text jsonwebtoken looks for a public key first, which takes it 0.4 ms a token. The types of @nestjs/jwt lack keys.
+  readonly #secret: Buffer;
 
   constructor(
     private readonly jwt: JwtService,
     private readonly config: Config,
   ) {
     this.#kid = keyId(config.jwtSecret);
+    this.#secret = createSecretKey(Buffer.from(config.jwtSecret)) as unknown as Buffer;
   }
 
   sign({ sub, sid, name, roles }: AccessClaims): Promise<string> {
     const claims = { sid, ...(name === undefined ? {} : { name }), ...(roles === undefined ? {} : { roles }) };
     return this.jwt.signAsync(claims, {
-      secret: this.config.jwtSecret,
+      secret: this.#secret,
       algorithm: ALGORITHM,
       issuer: this.config.jwtIssuer,
       audience: this.config.jwtAudience,
@@ -55,7 +58,7 @@ export class TokenService {
     let claims: object;
     try {
       claims = await this.jwt.verifyAsync<object>(token, {
-        secret: this.config.jwtSecret,
+        secret: this.#secret,
         algorithms: [ALGORITHM],
         issuer: this.config.jwtIssuer,
         audience: this.config.jwtAudience,
