@@ -1,14 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
-import { messageView } from '../log/message.entity.js';
 import { RoomReplay } from '../log/room-replay.js';
 import { LIMITS, type Message } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
 import { refusal } from '../rooms/room-access.js';
 import { MESSAGE_PAGE, type MessagePageRow } from './history-statements.js';
 import { messageNotFound, type MessageName } from './message-edits.service.js';
-import { ENVELOPE_BYTES, type MessagePage, type PageBounds, takePage } from './message-page.js';
 
 export interface HistoryQuery {
   room: string;
@@ -18,6 +16,12 @@ export interface HistoryQuery {
   around?: number | undefined;
   limit?: number | undefined;
 }
+
+/** From where a page may take; `both` takes in turn, so that the point is in the middle. */
+type Side = 'older' | 'newer' | 'both';
+
+/** What surrounds the messages in an answer: names, numbers, the frame of an ack. */
+const ENVELOPE_BYTES = 512;
 
 export interface LogPlace {
   epoch: string;
@@ -42,23 +46,26 @@ export class HistoryService {
   /**
    * A page of messages, deleted ones included, ascending by `seq`: those nearest to the point asked for, `before` and `after` without
    * it, `around` with it. It ends early at `LIMITS.pageBytes`, but has at least one message where there is one.
+   * @returns the JSON of a `HistoryBody`
    * @throws {ChatError} not_found, forbidden
    */
-  async page(
-    user: string,
-    { room, before, after, around, limit: items = LIMITS.pageItemsDefault }: HistoryQuery,
-  ): Promise<MessagePage & LogPlace> {
-    const bounds = { items, bytes: LIMITS.pageBytes };
-    if (after !== undefined) return this.#read(user, room, after + 1, { side: 'newer', ...bounds });
-    if (around !== undefined) return this.#read(user, room, around, { side: 'both', ...bounds });
-    return this.#read(user, room, before ?? Number.MAX_SAFE_INTEGER, { side: 'older', ...bounds });
+  async page(user: string, { room, before, after, around, limit = LIMITS.pageItemsDefault }: HistoryQuery): Promise<string> {
+    const row = await (after !== undefined
+      ? this.#read(user, room, after + 1, 'newer', limit)
+      : around !== undefined
+        ? this.#read(user, room, around, 'both', limit)
+        : this.#read(user, room, before ?? Number.MAX_SAFE_INTEGER, 'older', limit));
+    const { epoch, first_seq: firstSeq, head_seq: headSeq, has_before: hasBefore, has_after: hasAfter } = row;
+    const rest = JSON.stringify({ epoch, firstSeq: Number(firstSeq), headSeq: Number(headSeq), hasBefore, hasAfter });
+    return `{"messages":[${row.messages}],${rest.slice(1)}`;
   }
 
   /** One message as it stands. @throws {ChatError} not_found, forbidden */
   async message(user: string, { room, seq }: MessageName): Promise<Message> {
-    const { messages } = await this.#read(user, room, seq, { side: 'newer', items: 1, bytes: LIMITS.pageBytes });
-    if (messages[0]?.seq !== seq) throw messageNotFound();
-    return messages[0];
+    const row = await this.#read(user, room, seq, 'newer', 1);
+    const [message] = JSON.parse(`[${row.messages}]`) as Message[];
+    if (message?.seq !== seq) throw messageNotFound();
+    return message;
   }
 
   /**
@@ -78,36 +85,18 @@ export class HistoryService {
     return { events, epoch: page.epoch, firstSeq, headSeq: page.headSeq };
   }
 
-  async #read(user: string, room: string, point: number, bounds: PageBounds): Promise<MessagePage & LogPlace> {
+  async #read(user: string, room: string, point: number, side: Side, items: number): Promise<MessagePageRow> {
+    const wantsOlder = side !== 'newer';
+    const wantsNewer = side !== 'older';
     // One more than is wanted tells whether there is more.
-    const wanted = { older: bounds.side === 'newer' ? 0 : bounds.items, newer: bounds.side === 'older' ? 0 : bounds.items };
-    const values = [room, user, point, wanted.older + 1, wanted.newer + 1, bounds.bytes];
-    const rows = await this.sql.query<MessagePageRow>(MESSAGE_PAGE, values);
-    const [first] = rows;
-    if (!first) throw roomNotFound();
-    const refused = refusal('room.read', { room: first, role: first.role, banned: first.banned });
+    const counts = [wantsOlder ? items + 1 : 1, wantsNewer ? items + 1 : 1];
+    const values = [room, user, point, ...counts, LIMITS.pageBytes - ENVELOPE_BYTES, items, wantsOlder, wantsNewer];
+    const [row] = await this.sql.query<MessagePageRow>(MESSAGE_PAGE, values);
+    if (!row) throw roomNotFound();
+    const refused = refusal('room.read', { room: row, role: row.role, banned: row.banned });
     if (refused) throw refused;
-    const messages = rows.flatMap((row) => (row.seq === null ? [] : [messageOf(row)]));
-    const older = messages.filter(({ seq }) => seq < point).reverse();
-    const newer = messages.filter(({ seq }) => seq >= point);
-    const place = { epoch: first.epoch, firstSeq: Number(first.first_seq), headSeq: Number(first.head_seq) };
-    return { ...takePage({ older, newer }, bounds), ...place };
+    return row;
   }
-}
-
-function messageOf(row: MessagePageRow): Message {
-  return messageView({
-    seq: Number(row.seq),
-    lastSeq: Number(row.last_seq),
-    senderId: row.sender_id,
-    clientId: row.client_id,
-    text: row.text,
-    meta: row.meta,
-    version: row.version,
-    createdAt: row.created_at,
-    editedAt: row.edited_at,
-    deletedAt: row.deleted_at,
-  });
 }
 
 // The log measures what it stores; what JSON escapes takes more.

@@ -36,6 +36,7 @@ export class MessagesController {
   ) {}
 
   @Get('messages')
+  @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({
     summary: 'A page of the history',
     description:
@@ -44,7 +45,7 @@ export class MessagesController {
   })
   @ApiOkResponse({ type: HistoryBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'not_found')
-  page(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() query: HistoryQueryDto): Promise<HistoryBody> {
+  page(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() query: HistoryQueryDto): Promise<string> {
     return this.history.page(userId, { ...query, room });
   }
 

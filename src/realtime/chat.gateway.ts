@@ -82,8 +82,8 @@ export class ChatGateway {
   }
 
   @SubscribeMessage('history.get')
-  page(@MessageBody() { session, data }: Call<'history.get'>) {
-    return this.history.page(session.userId, data);
+  async page(@MessageBody() command: Call<'history.get'>): Promise<void> {
+    command.ackJson([await this.history.page(command.session.userId, command.data)]);
   }
 
   @SubscribeMessage('typing.start')

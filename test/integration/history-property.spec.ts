@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { HistoryService } from '../../src/messaging/history.service.js';
+import { type HistoryQuery, HistoryService } from '../../src/messaging/history.service.js';
+import type { HistoryBody } from '../../src/messaging/message.dto.js';
 import { MessageEdits } from '../../src/messaging/message-edits.service.js';
 import { MessagingService } from '../../src/messaging/messaging.service.js';
 import type { Message } from '../../src/protocol/index.js';
@@ -13,6 +14,10 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.close());
+
+async function pageOf(user: string, query: HistoryQuery): Promise<HistoryBody> {
+  return JSON.parse(await server.app.get(HistoryService).page(user, query)) as HistoryBody;
+}
 
 const ada = { userId: 'ada', name: null, roles: [], sessionId: null, tokenId: null, issuedAt: 0, expiresAt: 0 };
 
@@ -96,7 +101,7 @@ describe('history', () => {
           for (const act of acts) await model.apply(act);
           for (const { anchor, seq, limit } of queries) {
             const point = anchor === 'none' ? {} : { [anchor]: seq };
-            const page = await server.app.get(HistoryService).page('ada', { room: model.room, ...point, limit });
+            const page = await pageOf('ada', { room: model.room, ...point, limit });
             expect(page).toEqual({ ...model.page(anchor, seq, limit), epoch: 'e1', firstSeq: 1, headSeq: model.head });
           }
           const { events } = await server.app.get(HistoryService).events('ada', model.room, undefined, 500);
@@ -111,11 +116,10 @@ describe('history', () => {
     const model = new Model(await server.room('private', { ada: 'owner' }));
     const random = fc.sample(act, { numRuns: 120, seed: 7 });
     for (const act of random) await model.apply(act);
-    const history = server.app.get(HistoryService);
     for (const limit of [1, 3, 200]) {
       const up: Message[] = [];
       for (let after = 0, more = true; more;) {
-        const page = await history.page('ada', { room: model.room, after, limit });
+        const page = await pageOf('ada', { room: model.room, after, limit });
         up.push(...page.messages);
         after = page.messages.at(-1)!.seq;
         more = page.hasAfter;
@@ -123,7 +127,7 @@ describe('history', () => {
       expect(up).toEqual(model.messages);
       const down: Message[] = [];
       for (let before: number | undefined, more = true; more;) {
-        const page = await history.page('ada', { room: model.room, before, limit });
+        const page = await pageOf('ada', { room: model.room, before, limit });
         down.unshift(...page.messages);
         before = page.messages[0]!.seq;
         more = page.hasBefore;

@@ -95,8 +95,8 @@ describe('GET /v1/rooms/:room/messages', () => {
       [15_000, 1, 51],
       [15_000, 51, 51],
       [60, 51, 1],
-    ]) {
-      const explain = `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE page('${room}', 'ada', ${point}, ${older}, ${newer}, 262144)`;
+    ] as const) {
+      const explain = `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE page('${room}', 'ada', ${point}, ${older}, ${newer}, 261632, 50, ${older > 1}, ${newer > 1})`;
       const [{ 'QUERY PLAN': plan }] = (await runner.query(explain)) as [{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }];
       plans.push(plan[0].Plan);
     }

@@ -23,7 +23,7 @@ describe('a plan that was made while the tables were empty reads few pages of la
   const statements: [Statement, unknown[]][] = [
     [READ_AFTER, [[room, quiet], [30_000, 0], 50, 65_536]],
     [FOLLOW, [[room, quiet], ['u1', 'u2'], ['e', 'e'], [39_990, 0], 500, 262_144, 30_000, 16_777_216]],
-    [MESSAGE_PAGE, [room, 'u1', 20_000, 50, 50, 262_144]],
+    [MESSAGE_PAGE, [room, 'u1', 20_000, 51, 51, 261_632, 50, true, true]],
     [SET_READ_MARKS, [[room, quiet], ['u1', 'u2'], [39_000, 1], 100]],
     [LIST_MY_ROOMS, ['u1', null, 50, 100]],
     [
