@@ -52,7 +52,7 @@ export class Connection {
 
   write(frames: Buffer): void {
     if (this.isClosing) return;
-    if (this.#queue.length === 0) this.turnEnd.addSocket(this);
+    this.turnEnd.addSocket(this);
     this.#queue.push(frames);
     this.#queuedBytes += frames.length;
   }
