@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import { AdminModule } from './admin/admin.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { BusModule } from './bus/bus.module.js';
 import type { Config } from './config/config.js';
@@ -26,6 +27,7 @@ export class AppModule {
         DatabaseModule,
         RedisModule,
         BusModule,
+        AuditModule,
         AuthModule,
         LogModule,
         RoomsModule,

@@ -2,8 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
+import { AuditedErrorFilter } from './audit/audited-error.filter.js';
 import type { Config } from './config/config.js';
-import { HttpErrorFilter } from './errors/http-error.filter.js';
 import { validationPipe } from './errors/validation.pipe.js';
 import { serveOpenApi } from './openapi.js';
 import { ChatAdapter } from './realtime/ws.adapter.js';
@@ -27,7 +27,7 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.disable('etag');
   app.use(requestId, headerLimit);
   app.useBodyParser('json', { limit: BODY_BYTES });
-  app.useGlobalFilters(new HttpErrorFilter());
+  app.useGlobalFilters(app.get(AuditedErrorFilter));
   app.useGlobalPipes(validationPipe());
   app.useWebSocketAdapter(new ChatAdapter(app));
   if (config.allowedOrigins.length > 0) {

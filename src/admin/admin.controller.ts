@@ -2,6 +2,7 @@ import { Body, Controller, Delete, HttpCode, Param, Post, Put } from '@nestjs/co
 import { ApiAcceptedResponse, ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { AccessControl } from '../auth/access-control.service.js';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { RoomBus } from '../bus/room-bus.js';
 import { ApiErrors } from '../errors/api-errors.js';
@@ -18,6 +19,7 @@ export class AdminController {
   ) {}
 
   @Put('users/:user/ban')
+  @Audited('user.ban')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({
@@ -31,6 +33,7 @@ export class AdminController {
   }
 
   @Delete('users/:user/ban')
+  @Audited('user.unban')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none. Needs the role `admin`.' })
@@ -41,6 +44,7 @@ export class AdminController {
   }
 
   @Post('notices')
+  @Audited('notice.send')
   @RequireScope('notices:write')
   @HttpCode(202)
   @ApiOperation({

@@ -1,0 +1,100 @@
+import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Batcher } from '../database/batcher.js';
+import { Sql, type Statement } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { RefusalFolds } from './refusal-folds.js';
+
+/** What was done or refused, as `subject.verb`: `user.ban`, `login.password`. */
+export type AuditAction = `${string}.${string}`;
+
+/**
+ * - `begun`: an act is about to be done; its `ok` or `failed` follows with the same request id. Without one, its fate is unknown.
+ * - `ok`: it was done.
+ * - `denied`: who asked may not, or did not show who he is.
+ * - `failed`: it was tried, and was not done, or not known to be.
+ */
+export type AuditOutcome = 'begun' | 'ok' | 'denied' | 'failed';
+
+/** Who did it. `server`: by itself. `anonymous`: nobody who is known; the id, if any, is only what was claimed. */
+export interface AuditActor {
+  kind: 'user' | 'key' | 'anonymous' | 'server';
+  id: string | null;
+}
+
+export interface AuditEntry {
+  action: AuditAction;
+  outcome: AuditOutcome;
+  actor: AuditActor;
+  /** To what it was done, such as `{user: 'u7'}` or `{room: '…', seq: '12'}`. */
+  target: Readonly<Record<string, string>> | null;
+  /** As `clientAddress` says. */
+  address: string | null;
+  requestId: string | null;
+  /** What else is worth knowing. Never a secret: no password, no token, no text of a message. */
+  details?: Readonly<Record<string, unknown>>;
+}
+
+const APPEND: Statement = { name: 'append_audit', text: 'SELECT append_audit_v1($1::jsonb) AS seq' };
+const MAX_BATCH = 200;
+const MAX_WAITING = 10_000;
+
+/**
+ * The append-only log of what administrators did, and of who was refused. Rows are numbered without a hole, in the order of their commit
+ * on all instances, and chained: each row's hash covers the hash of the row before.
+ */
+@Injectable()
+export class AuditLog implements OnModuleDestroy {
+  readonly #logger = new Logger('Audit');
+  readonly #folds = new RefusalFolds((entry) => void this.#append(entry).catch((error: unknown) => this.#lost(entry, error)));
+  readonly #batches: Batcher<string, undefined>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(sql: Sql) {
+    this.#batches = new Batcher(
+      async (rows) => {
+        await sql.query(APPEND, [`[${rows.join(',')}]`]);
+        return rows.map(() => undefined);
+      },
+      { maxItems: MAX_BATCH, maxWaiting: MAX_WAITING, overflow: () => new ChatError('unavailable', 'The audit log cannot be written.') },
+    );
+  }
+
+  /**
+   * Resolves when the entry is committed. Refusals (`denied`, and whatever nobody known did) are bounded: of many alike, by one actor from
+   * one address, the first have a row each, and the rest are counted in one row, `details.folded`, some seconds later; they resolve at once.
+   * @throws {ChatError} unavailable (certainly not written), timeout
+   */
+  async record(entry: AuditEntry): Promise<void> {
+    const isRefusal = entry.outcome === 'denied' || entry.actor.kind === 'anonymous';
+    if (isRefusal && this.#folds.isFolded(entry)) return;
+    await this.#append(entry);
+  }
+
+  /** For what stands whether or not it can be written, such as a refusal: a failure to write is logged, with the entry. Never rejects. */
+  async note(entry: AuditEntry): Promise<void> {
+    await this.record(entry).catch((error: unknown) => this.#lost(entry, error));
+  }
+
+  /** Writes what was counted so far. */
+  async onModuleDestroy(): Promise<void> {
+    this.#folds.end();
+    // Entries are written in order: with the last one, all are done.
+    await this.#last.catch(() => undefined);
+  }
+
+  async #append({ action, outcome, actor, target, address, requestId, details }: AuditEntry): Promise<void> {
+    const row = { action, outcome, actorKind: actor.kind, actorId: actor.id, target, address, requestId, details: details ?? null };
+    const added = this.#batches.add(JSON.stringify(row, storable));
+    this.#last = added;
+    await added;
+  }
+
+  #lost(entry: AuditEntry, error: unknown): void {
+    this.#logger.error({ err: error, entry }, 'An entry of the audit log could not be written');
+  }
+}
+
+/** PostgreSQL stores neither U+0000 nor lone surrogates, and whoever sends them must not thereby stay out of the log. */
+function storable(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? Buffer.from(value).toString().replaceAll('\0', '\uFFFD') : value;
+}

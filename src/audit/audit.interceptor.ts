@@ -1,0 +1,43 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { catchError, concatMap, from, type Observable, switchMap } from 'rxjs';
+import { ChatError } from '../errors/chat-error.js';
+import { toChatError } from '../errors/http-error.js';
+import { AuditLog } from './audit-log.js';
+import { type AuditedRequest, entryOf } from './audited-request.js';
+
+/** Writes each call of an `@Audited` route. Runs when every guard has let it in. */
+@Injectable()
+export class AuditInterceptor implements NestInterceptor {
+  constructor(private readonly log: AuditLog) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const request = context.switchToHttp().getRequest<AuditedRequest>();
+    request.isAdmitted = true;
+    const { auditAction: action } = request;
+    if (action === undefined) return next.handle();
+    const isRead = request.method === 'GET';
+    const handled = () =>
+      next.handle().pipe(
+        catchError(async (error: unknown) => {
+          await this.log.note(entryOf(request, action, 'failed', { code: toChatError(error).code }));
+          throw error;
+        }),
+        concatMap(async (answer: unknown) => {
+          // What is done is not undone by a lost entry: its `begun` is there. What was only read is not shown.
+          await (isRead ? this.log.record(entryOf(request, action, 'ok')) : this.log.note(entryOf(request, action, 'ok')));
+          return answer;
+        }),
+      );
+    return isRead ? handled() : from(this.#begin(request, action)).pipe(switchMap(handled));
+  }
+
+  /** An act that leaves no trace is not done. */
+  async #begin(request: AuditedRequest, action: NonNullable<AuditedRequest['auditAction']>): Promise<void> {
+    try {
+      await this.log.record(entryOf(request, action, 'begun'));
+    } catch (error) {
+      throw new ChatError('unavailable', 'The audit log cannot be written.', { cause: error });
+    }
+  }
+}

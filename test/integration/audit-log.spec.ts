@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { ChatServer } from '../support/chat-server.js';
+import { until } from '../support/until.js';
+
+interface Row {
+  seq: string;
+  action: string;
+  outcome: string;
+  actor_kind: string;
+  actor_id: string | null;
+  target: Record<string, string> | null;
+  address: string | null;
+  request_id: string | null;
+  details: Record<string, unknown> | null;
+}
+
+let server: ChatServer;
+let client: pg.Client;
+let from = 0;
+
+async function rows(): Promise<Row[]> {
+  return (await client.query<Row>('SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq', [from])).rows;
+}
+
+const asAdmin = (method: string, path: string, body?: unknown, requestId = 'r1') => {
+  const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+  return server.http(null, method, path, body, { authorization, 'x-request-id': requestId });
+};
+
+beforeAll(async () => {
+  server = await ChatServer.start();
+  client = new pg.Client({ connectionString: server.test.databaseUrl });
+  await client.connect();
+});
+
+beforeEach(async () => {
+  from = Number((await client.query<{ seq: string }>('SELECT seq FROM audit_head')).rows[0]!.seq);
+});
+
+afterAll(async () => {
+  await client.end();
+  await server.close();
+});
+
+describe('acts of administrators', () => {
+  it('are written before and after, with actor, target, address and request id', async () => {
+    expect((await asAdmin('PUT', '/v1/admin/users/mallory/ban')).status).toBe(204);
+    const common = {
+      action: 'user.ban',
+      actor_kind: 'user',
+      actor_id: 'root',
+      target: { user: 'mallory' },
+      address: '127.0.0.1',
+      request_id: 'r1',
+    };
+    expect(await rows()).toEqual([
+      expect.objectContaining({ ...common, outcome: 'begun' }),
+      expect.objectContaining({ ...common, outcome: 'ok', details: null }),
+    ]);
+  });
+
+  it('that fail are written as failed, with the code', async () => {
+    expect((await asAdmin('POST', '/v1/admin/notices', { text: '', level: 'info' })).status).toBe(400);
+    expect((await rows()).map(({ outcome, details }) => [outcome, details])).toEqual([
+      ['begun', null],
+      ['failed', { code: 'validation_failed' }],
+    ]);
+  });
+
+  it('are not done when they cannot be written', async () => {
+    await client.query('ALTER TABLE audit_head RENAME TO audit_head_away');
+    try {
+      expect((await asAdmin('PUT', '/v1/admin/users/eve/ban')).status).toBe(503);
+    } finally {
+      await client.query('ALTER TABLE audit_head_away RENAME TO audit_head');
+    }
+    expect((await server.http('eve', 'GET', '/v1/me')).status).toBe(200);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('with line breaks, quotes and U+0000 in a value are one row each', async () => {
+    const hostile = 'a"\r\n{"forged":1}\0\u2028';
+    await asAdmin('DELETE', `/v1/admin/users/${encodeURIComponent(hostile)}/ban`);
+    const written = await rows();
+    expect(written).toHaveLength(2);
+    expect(written[0]!.target).toEqual({ user: hostile.replace('\0', '\uFFFD') });
+  });
+});
+
+describe('refusals', () => {
+  it('of an admin route are written: no token, and a user’s token', async () => {
+    expect((await server.http(null, 'PUT', '/v1/admin/users/u9/ban')).status).toBe(401);
+    expect((await server.http('u1', 'PUT', '/v1/admin/users/u9/ban')).status).toBe(403);
+    await until('both are written', async () => (await rows()).length === 2);
+    expect((await rows()).map((row) => [row.action, row.outcome, row.actor_kind, row.actor_id, row.details])).toEqual([
+      ['user.ban', 'denied', 'anonymous', null, { code: 'unauthenticated' }],
+      ['user.ban', 'denied', 'user', 'u1', { code: 'forbidden' }],
+    ]);
+  });
+
+  it('in a flood are counted, and none is lost', async () => {
+    const log = server.get(AuditLog);
+    const flood = Array.from({ length: 1_000 }, () =>
+      log.record({
+        action: 'login.password',
+        outcome: 'denied',
+        actor: { kind: 'anonymous', id: 'ada' },
+        target: null,
+        address: '192.0.2.1',
+        requestId: null,
+      }),
+    );
+    await Promise.all(flood);
+    await log.onModuleDestroy();
+    const written = await rows();
+    expect(written.length).toBeLessThan(20);
+    const counted = written.map(({ details }) => (details?.folded as number | undefined) ?? 1);
+    expect(counted.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+  });
+});
+
+describe('the table', () => {
+  it.each(['UPDATE audit_log SET actor_id = NULL', 'DELETE FROM audit_log', 'TRUNCATE audit_log'])(
+    'refuses %s, from a superuser too',
+    async (sql) => {
+      const { rows: role } = await client.query<{ rolsuper: boolean }>('SELECT rolsuper FROM pg_roles WHERE rolname = current_user');
+      expect(role).toEqual([{ rolsuper: true }]);
+      await expect(client.query(sql)).rejects.toThrow('append-only');
+      await expect(client.query(`SET session_replication_role = replica; ${sql}`)).rejects.toThrow('append-only');
+      await client.query('SET session_replication_role = origin');
+    },
+  );
+
+  it('numbers without a hole whatever writes side by side', async () => {
+    const log = server.get(AuditLog);
+    const others = new pg.Pool({ connectionString: server.test.databaseUrl, max: 4 });
+    const entry = {
+      action: 'user.ban',
+      outcome: 'ok',
+      actor: { kind: 'server', id: null },
+      target: null,
+      address: null,
+      requestId: null,
+    } as const;
+    await Promise.all([
+      ...Array.from({ length: 300 }, () => log.record(entry)),
+      ...Array.from({ length: 20 }, () => others.query(`SELECT append_audit_v1('[{"action":"a.b","outcome":"ok","actorKind":"server"}]')`)),
+    ]);
+    await others.end();
+    expect((await rows()).map(({ seq }) => Number(seq))).toEqual(Array.from({ length: 320 }, (_, index) => from + 1 + index));
+  });
+});
