@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import { clientAddress } from '../limits/client-address.js';
-import type { AuditAction, AuditActor, AuditEntry, AuditOutcome } from './audit-log.js';
+import type { AuditAction, AuditActor, AuditEntry, AuditOutcome } from './audit-entry.js';
 
 /** What a request carries that the log wants to know. The principal is that of `auth`, which is above this folder. */
 export type AuditedRequest = Request & {

@@ -1,5 +1,5 @@
 import { Reflector } from '@nestjs/core';
-import type { AuditAction } from './audit-log.js';
+import type { AuditAction } from './audit-entry.js';
 
 /**
  * On a route: each call of it is in the audit log, under this name. What changes something (every method but GET) is written as `begun`

@@ -1,4 +1,4 @@
-import type { AuditEntry } from './audit-log.js';
+import type { AuditEntry } from './audit-entry.js';
 
 const WINDOW_MS = 10_000;
 /** Rows of one kind of refusal, by one actor from one address, in a window. */

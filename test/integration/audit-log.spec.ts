@@ -93,7 +93,7 @@ describe('refusals', () => {
   it('of an admin route are written: no token, and a user’s token', async () => {
     expect((await server.http(null, 'PUT', '/v1/admin/users/u9/ban')).status).toBe(401);
     expect((await server.http('u1', 'PUT', '/v1/admin/users/u9/ban')).status).toBe(403);
-    await until('both are written', async () => (await rows()).length === 2);
+    await until(async () => (await rows()).length === 2, 'both are written');
     expect((await rows()).map((row) => [row.action, row.outcome, row.actor_kind, row.actor_id, row.details])).toEqual([
       ['user.ban', 'denied', 'anonymous', null, { code: 'unauthenticated' }],
       ['user.ban', 'denied', 'user', 'u1', { code: 'forbidden' }],
