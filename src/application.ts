@@ -11,6 +11,11 @@ import { headerLimit, requestId } from './request-id.js';
 
 /** Largest JSON body: four times the largest frame of a socket, since a room may be made with 200 members. */
 const BODY_BYTES = 262_144;
+/**
+ * Longer than clients and proxies keep a connection that they do not use. Whoever sends next must be the one who closes, or a request meets
+ * the close on its way, and its sender cannot know whether it was done.
+ */
+const IDLE_CONNECTION_MS = 75_000;
 
 /**
  * The whole server, ready to `listen`; its database must be migrated. `close()` ends it with all its connections.
@@ -25,6 +30,7 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.useLogger(app.get(Logger));
   app.disable('x-powered-by');
   app.disable('etag');
+  app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
   app.use(requestId, headerLimit);
   app.useBodyParser('json', { limit: BODY_BYTES });
   app.useGlobalFilters(app.get(AuditedErrorFilter));

@@ -19,6 +19,11 @@ function expectRefused(what: string, { status, text, body }: HttpAnswer): void {
   expect(Object.keys(body as object)).toEqual(expect.arrayContaining(['code', 'message', 'requestId']));
 }
 
+it('an idle connection is kept for longer than clients and proxies keep it', async () => {
+  const { headers } = await server.http(null, 'GET', '/health/live');
+  expect(headers.get('keep-alive')).toBe('timeout=75');
+});
+
 describe('bodies', () => {
   it('line 26: one over its limit is 413', async () => {
     const { status, body } = await post({ text: 'x', meta: { a: 'x'.repeat(300_000) } });

@@ -52,7 +52,6 @@ function properties(): { schema: string; name: string }[] {
 const schemaOf = (doctored: OpenApi, name: string) =>
   doctored.components.schemas[name] as { properties: Record<string, Json>; required?: string[] };
 
-// First: the specs below keep the process busy for longer than the server keeps an idle connection that fetch would use again.
 it('an answer of another status than was expected, or with another body, ends the test', async () => {
   const token = server.token('ada');
   await expect(talked.ask(server.url, 'GET /v1/me', 204, { token })).rejects.toThrow(/expected 204/);
