@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { COMMANDS, type CommandName } from './commands.js';
 import type { ErrorCode, ErrorData, ErrorDetail } from './errors.js';
 import type { DurableEvent, DurableEvents, EphemeralEvent, EphemeralEvents } from './events.js';
@@ -18,6 +19,8 @@ export interface FrameProblem {
 }
 
 export type ParsedFrame = { command: CommandFrame } | { problem: FrameProblem };
+
+const MAX_DETAILS = 20;
 
 /** Reads a text frame. Never throws, whatever the text. */
 export function parseFrame(text: string): ParsedFrame {
@@ -42,8 +45,14 @@ function parseData(id: number | undefined, event: string, data: unknown): Parsed
   }
   const parsed = COMMANDS[event as CommandName].safeParse(data);
   if (parsed.success) return { command: { id, event: event as CommandName, data: parsed.data } };
-  const details = parsed.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message }));
+  const details = parsed.error.issues.flatMap(detailsOf).slice(0, MAX_DETAILS);
   return { problem: { id, code: 'validation_failed', message: 'The data of the command is not valid.', details } };
+}
+
+/** One for each field that is wrong, as REST has it: of an unknown field its own path, too. */
+function detailsOf(issue: z.core.$ZodIssue): ErrorDetail[] {
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path.join('.'), message: issue.message }];
+  return issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'is not a known field' }));
 }
 
 function badFrame(message: string): ParsedFrame {
