@@ -1,6 +1,8 @@
 import type { EndedLease, RedisPresenceState } from './redis-presence-state.js';
 
 export interface PresenceTimes {
+  /** What waits for Redis waits this long. */
+  answerMs: number;
   /** Between two renewals. */
   beatMs: number;
   /** Life of a lease that is not renewed. */
@@ -16,6 +18,7 @@ export interface PresenceTimes {
 }
 
 export const PRESENCE_TIMES: PresenceTimes = {
+  answerMs: 100,
   beatMs: 3_000,
   leaseMs: 12_000,
   lingerMs: 5_000,

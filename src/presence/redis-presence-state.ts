@@ -33,8 +33,6 @@ export interface EndedLease {
 
 export const BUCKETS = 64;
 
-/** What waits for Redis waits this long. */
-const PATIENCE_MS = 100;
 /** Users that one run of a script ends, so that Redis is not kept for long: a millisecond or two. */
 const REAP_SIZE = 200;
 const READ_SIZE = 1_000;
@@ -51,7 +49,7 @@ const SCRIPTS = {
   parleyPresenceForget: { lua: FORGET, numberOfKeys: 4 },
 };
 
-/** The presence that all instances share, as it lies in Redis. Every method rejects when Redis does not answer within 100 ms. */
+/** The presence that all instances share, as it lies in Redis. Every method rejects when Redis does not answer within `answerMs`. */
 export class RedisPresenceState {
   /** Carries each visible change: JSON, a list of `[user, status, Unix ms]`. */
   readonly channel: string;
@@ -64,6 +62,7 @@ export class RedisPresenceState {
     private readonly client: RedisClient,
     prefix: string,
     instanceId: string,
+    private readonly answerMs: number,
   ) {
     this.#prefix = `${prefix}:presence`;
     this.channel = `${this.#prefix}:changes`;
@@ -83,7 +82,7 @@ export class RedisPresenceState {
       const reply = (await this.#run('parleyPresenceTell', ...keys, this.channel, lease, ...args)) as string[];
       indexes.forEach((index, place) => (answers[index] = answerOf(reply[2 * place]!, reply[2 * place + 1]!)));
     });
-    await inTime(Promise.all(runs));
+    await this.#inTime(Promise.all(runs));
     return answers;
   }
 
@@ -98,18 +97,18 @@ export class RedisPresenceState {
         statuses.forEach((status, index) => status !== null && visible.set(part[index]!, status as OnlineStatus));
       }),
     );
-    await inTime(Promise.all(reads));
+    await this.#inTime(Promise.all(reads));
     return visible;
   }
 
   /** All who are visibly online in a bucket. */
   online(bucket: number): Promise<string[]> {
-    return inTime(this.client.hkeys(this.#key(bucket, 'shown')));
+    return this.#inTime(this.client.hkeys(this.#key(bucket, 'shown')));
   }
 
   /** @param former the lease that this one takes the place of; it ends after `formerMs` */
   async open(lease: string, leaseMs: number, former: string | null, formerMs: number): Promise<void> {
-    await inTime(this.#run('parleyPresenceOpen', ...this.#leaseKeys, lease, leaseMs, former ?? '', formerMs));
+    await this.#inTime(this.#run('parleyPresenceOpen', ...this.#leaseKeys, lease, leaseMs, former ?? '', formerMs));
   }
 
   /**
@@ -119,7 +118,7 @@ export class RedisPresenceState {
    */
   async beat(lease: string, leaseMs: number, mayReap: boolean, claimMs: number): Promise<EndedLease[] | null> {
     const args = [lease, leaseMs, this.echoChannel, mayReap ? CLAIMED_AT_ONCE : 0, claimMs];
-    const [isHeld, ...ended] = (await inTime(this.#run('parleyPresenceBeat', ...this.#leaseKeys, ...args))) as string[];
+    const [isHeld, ...ended] = (await this.#inTime(this.#run('parleyPresenceBeat', ...this.#leaseKeys, ...args))) as string[];
     if (isHeld === '0') return null;
     return Array.from({ length: ended.length / 2 }, (_, index) => ({
       lease: ended[2 * index]!,
@@ -132,7 +131,7 @@ export class RedisPresenceState {
    * @returns when there is none: this lease and those that were left before it, for the caller to reap
    */
   async leave(lease: string, stayMs: number): Promise<EndedLease[]> {
-    return endedLeases((await inTime(this.#run('parleyPresenceLeave', ...this.#leaseKeys, lease, stayMs))) as string[]);
+    return endedLeases((await this.#inTime(this.#run('parleyPresenceLeave', ...this.#leaseKeys, lease, stayMs))) as string[]);
   }
 
   /**
@@ -146,13 +145,26 @@ export class RedisPresenceState {
       let ended: string[] = [];
       do {
         const args = [this.channel, lease, at.getTime(), REAP_SIZE, ...ended];
-        const [count, ...users] = (await inTime(this.#run('parleyPresenceReap', ...keys, ...args))) as string[];
+        const [count, ...users] = (await this.#inTime(this.#run('parleyPresenceReap', ...keys, ...args))) as string[];
         for (const user of users) onEnd({ user, status: 'offline', at });
         left = Number(count);
         ended = users;
       } while (left > 0 || ended.length > 0);
     }
-    await inTime(this.#run('parleyPresenceForget', ...this.#leaseKeys, lease));
+    await this.#inTime(this.#run('parleyPresenceForget', ...this.#leaseKeys, lease));
+  }
+
+  // The client's own deadline begins when a command is sent, which may itself wait for what was sent before.
+  async #inTime<T>(work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`Redis did not answer within ${this.answerMs} ms`)), this.answerMs);
+    });
+    try {
+      return await Promise.race([work, timeIsUp]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #key(bucket: number, name: string): string {
@@ -192,19 +204,6 @@ function answerOf(status: string, chosen: string): Answer {
     chosen: chosen === '' ? null : (chosen as ChosenStatus),
     wasUnknown,
   };
-}
-
-// The client's own deadline begins when a command is sent, which may itself wait for what was sent before.
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeIsUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([work, timeIsUp]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

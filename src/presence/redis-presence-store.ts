@@ -46,7 +46,7 @@ export class RedisPresenceStore extends PresenceStore implements OnModuleInit {
     super();
     const { commands } = connections;
     const nodes = config.redisCluster ? config.redisUrl.map((url) => new URL(url)) : [];
-    this.#state = new RedisPresenceState(commands, config.redisPrefix, lifecycle.instanceId);
+    this.#state = new RedisPresenceState(commands, config.redisPrefix, lifecycle.instanceId, times.answerMs);
     this.#lease = new PresenceLease(this.#state, lifecycle.instanceId, times, {
       onHeld: (isNew) => this.#onHeld(isNew),
       onApart: () => this.#onApart(),

@@ -28,16 +28,13 @@ export class PresenceInstance {
     const settings = loadSettings({ REDIS_URL: redisUrl, REDIS_PREFIX: prefix, REDIS_CLUSTER: String(cluster) });
     const config = new Config(settings, { databaseUrl: '', jwtSecret: '' });
     const connections = new RedisConnections(config);
+    // The client has a deadline of its own.
+    if (!cluster && times.answerMs !== undefined) (connections.commands as Redis).options.commandTimeout = times.answerMs;
     const lifecycle = new Lifecycle();
     const store = new RedisPresenceStore(connections, config, lifecycle, { ...PRESENCE_TIMES, ...times });
     const instance = new PresenceInstance(store, lifecycle, connections);
     await store.onModuleInit();
     return instance;
-  }
-
-  /** How long a command to the one Redis may take, instead of what the product allows. */
-  set commandMs(ms: number) {
-    (this.connections.commands as Redis).options.commandTimeout = ms;
   }
 
   /** What it has said of the user, in order. */
