@@ -211,10 +211,11 @@ describe('floods', () => {
   it('with limits on, the commands over them are rate_limited, with the time to wait', async () => {
     const limited = await ChatServer.start({ LIMITS: 'on' });
     const [client, sameUser, other] = [await limited.connect('flooder'), await limited.connect('flooder'), await limited.connect('calm')];
+    const began = performance.now();
     for (let id = 1; id <= 700; id++) client.raw(JSON.stringify({ id, event: 'ping' }));
     await until(() => client.frames.length === 701, 'all are answered');
     const refused = client.frames.filter(({ event }) => event === 'error');
-    expect(refused.length).toBeGreaterThan(50);
+    expect(refused.length).toBeGreaterThan(200 - 2 - ((performance.now() - began) / 1_000) * 50);
     expect(refused.length).toBeLessThanOrEqual(200);
     for (const { id, data } of refused) {
       expect(id).toBeGreaterThan(500);
@@ -222,7 +223,7 @@ describe('floods', () => {
       expect((data as { retryAfterMs: number }).retryAfterMs).toBeGreaterThanOrEqual(1);
     }
     // By user, not by connection; and nobody else is held back.
-    const burst = Array.from({ length: 60 }, () => sameUser.command('ping').catch((error: { code: string }) => error.code));
+    const burst = Array.from({ length: 600 }, () => sameUser.command('ping').catch((error: { code: string }) => error.code));
     expect(await Promise.all(burst)).toContain('rate_limited');
     await other.command('ping');
     for (const one of [client, sameUser, other]) await one.close();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ChatClient, Frame } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
+import { timed } from '../support/stopwatch.js';
 
 describe('typing', () => {
   let server: ChatServer;
@@ -48,11 +49,10 @@ describe('typing', () => {
   it('lapses after six seconds', async () => {
     const before = performance.now();
     await ann.command('typing.start', { room });
-    await bob.seen(typing('ann', true));
-    await bob.seen(typing('ann', false));
-    const lasted = performance.now() - before;
-    expect(lasted).toBeGreaterThan(5_900);
-    expect(lasted).toBeLessThan(9_000);
+    const { waitedMs } = await timed(bob.seen(typing('ann', false)));
+    expect(performance.now() - before).toBeGreaterThan(5_900);
+    expect(waitedMs).toBeLessThan(7_000);
+    expect(bob.frames.filter(typing('ann')).map(({ data }) => data.active as boolean)).toEqual([true, false]);
   });
 
   it('ends by a message, from whichever device, and by the close of the socket', async () => {
