@@ -1,12 +1,14 @@
 import { execFile, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { chown, lstat, readdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Debian's `nobody`; it needs no entry in /etc/passwd. */
+/** `nobody`. PostgreSQL asks for its user's name, which the machine must know. */
 const NOBODY = 65_534;
+const NAMESPACE = ['unshare', '--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`];
 
 /** Nothing of the server's environment goes to PostgreSQL: PGPORT, PGDATA and their like would change what it does. */
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C' };
@@ -25,7 +27,7 @@ export interface Launcher {
 
 /**
  * Chooses the first of these that works here:
- * as an ordinary user, plainly; as root over data of an ordinary user, as that user; as root, in a user namespace where root is called
+ * as an ordinary user, plainly; as one whom the machine has no name for, in a user namespace where he is called nobody; as root over data of an ordinary user, as that user; as root, in a user namespace where root is called
  * nobody (it may enter folders of mode 700, and its files are root's outside); as root without namespaces, as nobody, with the
  * capability to enter folders when it needs that.
  * Where `setpriv` is there, PostgreSQL is ended in good order when this process dies, however it dies.
@@ -35,7 +37,7 @@ export interface Launcher {
  */
 export async function chooseLauncher(probe: { program: string; folder: string }): Promise<Launcher> {
   const dying = (await works(['setpriv', '--pdeathsig', 'INT', 'true'])) ? ['setpriv', '--pdeathsig', 'INT'] : [];
-  if (process.getuid?.() !== 0) return { name: 'this user', prefix: dying };
+  if (process.getuid?.() !== 0) return userLauncher(probe, dying);
 
   const owner = (await lstat(probe.folder)).uid;
   for (const launcher of rootLaunchers(owner, dying)) {
@@ -48,14 +50,29 @@ export async function chooseLauncher(probe: { program: string; folder: string })
   );
 }
 
+async function userLauncher(probe: { program: string; folder: string }, dying: string[]): Promise<Launcher> {
+  const plain: Launcher = { name: 'this user', prefix: dying };
+  if (hasName()) return plain;
+  const named: Launcher = { name: 'this user, as nobody in a user namespace', prefix: [...NAMESPACE, ...dying] };
+  return (await reaches(named, probe)) ? named : plain;
+}
+
+/** Whether the machine knows this process's user by name: containers run as any number. */
+function hasName(): boolean {
+  try {
+    return userInfo().username !== '';
+  } catch {
+    return false;
+  }
+}
+
 function rootLaunchers(owner: number, dying: string[]): Launcher[] {
-  const namespace = ['unshare', '--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`];
   const user = owner === 0 ? NOBODY : owner;
   const drop = ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
   const enter = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
   const death = dying.slice(1);
   return [
-    ...(owner === 0 ? [{ name: 'nobody in a user namespace', prefix: [...namespace, ...dying], owner: 0 }] : []),
+    ...(owner === 0 ? [{ name: 'nobody in a user namespace', prefix: [...NAMESPACE, ...dying], owner: 0 }] : []),
     { name: `user ${user}`, prefix: [...drop, ...death], owner: user },
     { name: `user ${user} who may enter all folders`, prefix: [...drop, ...enter, ...death], owner: user },
     { name: `user ${user}`, prefix: [], owner: user, uid: user },

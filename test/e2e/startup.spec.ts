@@ -20,6 +20,8 @@ import { once } from 'node:events';
 import { BuiltServer, type BuiltServerOptions, copyBuild } from '../support/built-server.js';
 
 const NOBODY = 65_534;
+/** A user whom no machine has a name for. */
+const NAMELESS = 54_321;
 const isRoot = process.getuid?.() === 0;
 const account = { username: 'ada-lovelace', password: 'correct horse battery staple' };
 
@@ -223,15 +225,18 @@ describe('the built server', () => {
     expect(await server.stop()).toEqual({ code: 0, signal: null });
   });
 
-  (isRoot ? it : it.skip)('runs as an ordinary user who cannot write to the build', async () => {
+  (isRoot ? it : it.skip).each([
+    ['an ordinary user', NOBODY],
+    ['one whom the machine has no name for', NAMELESS],
+  ])('runs as %s who cannot write to the build', async (_, uid) => {
     chmodSync(folder, 0o755);
     const tree = join(folder, 'tree');
     mkdirSync(tree);
     copyBuild(tree);
     const home = join(folder, 'home');
     mkdirSync(home, { mode: 0o700 });
-    chownSync(home, NOBODY, NOBODY);
-    const options = { tree, cwd: home, uid: NOBODY, settings: { DATA_DIR: './data' } };
+    chownSync(home, uid, uid);
+    const options = { tree, cwd: home, uid, settings: { DATA_DIR: './data' } };
     const server = start(options);
     expect(await post(await server.ready(), 'register', account)).toBe(201);
     await server.stop('SIGKILL');
