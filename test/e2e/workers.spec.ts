@@ -146,9 +146,9 @@ describe('several workers on one port', () => {
     await open(url, await register(url, 'ada-lovelace'));
     process.kill(workers()[0]!, 'SIGSTOP');
     server.child.kill('SIGTERM');
-    // Two signals within half a second count as one.
-    await new Promise((done) => setTimeout(done, 700));
-    expect(await server.stop('SIGTERM')).toEqual({ code: 1, signal: null });
+    // Two signals within half a second count as one, and a busy server may have seen the first one late.
+    const again = setInterval(() => server.child.kill('SIGTERM'), 700);
+    expect(await server.exited.finally(() => clearInterval(again))).toEqual({ code: 1, signal: null });
     await until(() => !workers().some(isAlive), 'the workers are gone');
   });
 

@@ -5,6 +5,9 @@ import { PresenceInstance } from '../support/presence-instance.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { TestRedis } from '../support/test-redis.js';
 
+/** A busy machine may take long to answer. */
+const PATIENT = { answerMs: 5_000 };
+
 describe('over Redis', () => {
   let redis: TestRedis;
   beforeAll(async () => {
@@ -13,7 +16,7 @@ describe('over Redis', () => {
   afterAll(() => redis.stop());
 
   describePresenceStore('Redis', async () => {
-    const instance = await PresenceInstance.start(redis.url, randomUUID());
+    const instance = await PresenceInstance.start(redis.url, randomUUID(), PATIENT);
     return { store: instance.store, close: () => instance.leave() };
   });
 });
@@ -26,7 +29,7 @@ describe('over Redis Cluster', () => {
   afterAll(() => cluster.stop());
 
   describePresenceStore('Redis Cluster', async () => {
-    const instance = await PresenceInstance.start(cluster.urls, randomUUID(), {}, true);
+    const instance = await PresenceInstance.start(cluster.urls, randomUUID(), PATIENT, true);
     return { store: instance.store, close: () => instance.leave() };
   });
 });
