@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   chmodSync,
   chownSync,
@@ -24,6 +24,9 @@ const NOBODY = 65_534;
 const NAMELESS = 54_321;
 const isRoot = process.getuid?.() === 0;
 const account = { username: 'ada-lovelace', password: 'correct horse battery staple' };
+
+// Some start a server, and make its cluster, several times; on a busy machine each start takes its time.
+jest.setTimeout(90_000);
 
 describe('the built server', () => {
   let folder: string;

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -11,6 +11,9 @@ import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
 const JWT_SECRET = 'a-secret-of-the-tests-0123456789-abcdefghij';
+
+// Several processes start in each; on a busy machine that takes its time.
+jest.setTimeout(90_000);
 
 describe('several workers on one port', () => {
   let redis: TestRedis;

@@ -110,6 +110,26 @@ describe('the database is down', () => {
     await database.drop();
   });
 
+  it('when it stalls, a send is a timeout and ping is answered; sent again it is one message', async () => {
+    const room = await server.room('ann', 'private');
+    const client = await server.connect('ann', { patienceMs: 20_000 });
+    await client.command('room.subscribe', { room });
+    proxy.stall();
+    const sent = client.command('message.send', { room, clientId: 'c', text: 'x' }).catch((error: unknown) => error);
+    await client.command('ping');
+    expect(client.frames.filter(({ event }) => event === 'error')).toEqual([]);
+    const error = (await sent) as CommandError;
+    expect([error.code, error.data.retryable]).toEqual(['timeout', true]);
+    await client.command('ping');
+    proxy.flow();
+    const again = () => client.command('message.send', { room, clientId: 'c', text: 'x' }).then(Boolean, () => false);
+    await until(again, 'it is stored', 20_000);
+    expect(await client.command('message.send', { room, clientId: 'c', text: 'x' })).toMatchObject({ seq: 1, duplicate: true });
+    expect((await client.seen(({ event }) => event === 'message.created')).seq).toBe(1);
+    expect(client.events(room)).toHaveLength(1);
+    await client.close();
+  }, 60_000);
+
   it('line 36: authorization fails closed, ping is answered, sockets stay, and all is well when it is back', async () => {
     const room = await server.room('ann', 'private', ['bob']);
     const open = await server.room('ann', 'public');

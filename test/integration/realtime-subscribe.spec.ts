@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { RoomReplay } from '../../src/log/room-replay.js';
 import { LIMITS } from '../../src/protocol/index.js';
 import type { ChatClient, Frame } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
@@ -57,6 +58,53 @@ describe('a second subscribe', () => {
     await say(room, 1);
     expect(await bob.seen((frame) => frame.room === room && frame.seq === 1)).toMatchObject({ event: 'message.created' });
     await bob.close();
+  });
+});
+
+describe('what happens between the first read and the ack', () => {
+  /** Subscribes; what the room was read as is held back until `work` is done. */
+  async function withHeldRead(client: ChatClient, room: string, work: () => Promise<unknown>): Promise<Frame['data']> {
+    const replay = server.get(RoomReplay);
+    const follow = replay.follow.bind(replay);
+    let isRead = false;
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const held = jest.spyOn(replay, 'follow').mockImplementation(async (request) => {
+      const snapshot = await follow(request);
+      isRead = true;
+      await gate;
+      return snapshot;
+    });
+    const ack = client.command('room.subscribe', { room });
+    await until(() => isRead, 'the room is read');
+    held.mockRestore();
+    await work();
+    release();
+    return (await ack) as Frame['data'];
+  }
+
+  it('is heard, and was kept for it: the log is not read again', async () => {
+    const room = await server.room('ann', 'private', ['bob']);
+    const bob = await server.connect('bob');
+    const readAgain = jest.spyOn(server.get(RoomReplay), 'readAfter');
+    expect(await withHeldRead(bob, room, () => say(room, 3))).toMatchObject({ headSeq: 0, events: [] });
+    await bob.seen(({ seq }) => seq === 3);
+    expect(seqs(bob.events(room))).toEqual([1, 2, 3]);
+    expect(readAgain.mock.calls.filter(([read]) => read === room)).toEqual([]);
+    readAgain.mockRestore();
+    await bob.close();
+  });
+
+  it('ends it, when it is a ban of a reader, which is no event of the log', async () => {
+    const room = await server.room('ann', 'public');
+    const reader = await server.connect('reader');
+    const ban = () => server.http('ann', 'PUT', `/v1/rooms/${room}/bans/reader`, {});
+    expect(await withHeldRead(reader, room, ban)).toMatchObject({ role: null });
+    expect(await reader.seen(({ event }) => event === 'room.closed')).toEqual({ event: 'room.closed', room, data: { reason: 'banned' } });
+    await say(room, 1);
+    await reader.command('ping');
+    expect(reader.events(room)).toEqual([]);
+    await reader.close();
   });
 });
 
