@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,9 @@ interface Violation {
   from: string;
   rule: { name: string };
 }
+
+// Each runs the checker as a program, some more than once; on a busy machine that takes its time.
+jest.setTimeout(90_000);
 
 /** A law that never refuses anything would pass every build: here it sees houses that break it. */
 describe('the law of imports', () => {
