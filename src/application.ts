@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Response } from 'express';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module.js';
 import { AuditedErrorFilter } from './audit/audited-error.filter.js';
@@ -7,6 +8,8 @@ import type { Config } from './config/config.js';
 import { validationPipe } from './errors/validation.pipe.js';
 import { serveOpenApi } from './openapi.js';
 import { ChatAdapter } from './realtime/ws.adapter.js';
+import { answerScrape } from './telemetry/metrics-port.js';
+import { Metrics } from './telemetry/metrics.js';
 import { headerLimit, requestId } from './request-id.js';
 
 /** Largest JSON body: four times the largest frame of a socket, since a room may be made with 200 members. */
@@ -40,5 +43,12 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
     app.enableCors({ origin: [...config.allowedOrigins], exposedHeaders: ['x-request-id', 'retry-after'], maxAge: 600 });
   }
   if (config.docs) serveOpenApi(app);
+  if (config.metrics && config.metricsPort === undefined) serveMetrics(app);
   return app;
+}
+
+/** `GET /metrics` on the main port. It is no part of the interface that /openapi.json describes. */
+function serveMetrics(app: NestExpressApplication): void {
+  const metrics = app.get(Metrics, { strict: false });
+  app.getHttpAdapter().get('/metrics', (_request: unknown, response: Response) => answerScrape(response, () => metrics.page()));
 }

@@ -1,7 +1,10 @@
 import { Logger } from '@nestjs/common';
 import cluster, { type Worker } from 'node:cluster';
+import type { Server as HttpServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from './config/config.js';
+import { listenForScrapes } from './telemetry/metrics-port.js';
+import { workersPage } from './telemetry/metrics.js';
 import { CLOSE_MS } from './web-server.js';
 
 /** What the primary tells a worker, and the only thing: let your clients go, and end. */
@@ -47,6 +50,7 @@ export class Workers {
   readonly #logger = new Logger(Workers.name);
   readonly #alive = new Set<Forked>();
   #config: Config | undefined;
+  #scrapes: HttpServer | undefined;
   #isStopping = false;
 
   /**
@@ -58,6 +62,8 @@ export class Workers {
     this.#config = config;
     const port = await this.#startOne();
     await Promise.all(Array.from({ length: config.webConcurrency - 1 }, () => this.#startOne()));
+    const { metricsPort, host } = config;
+    if (metricsPort !== undefined) this.#scrapes = await listenForScrapes(metricsPort, host, workersPage());
     return port;
   }
 
@@ -67,6 +73,7 @@ export class Workers {
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#scrapes?.close();
     const serving = [...this.#alive].filter(({ isServing }) => isServing);
     for (const worker of this.#alive) {
       if (worker.isServing)

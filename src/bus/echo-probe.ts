@@ -13,6 +13,8 @@ interface Trial {
   link: SubscriberLink;
   /** When delivery was last proved, on the monotonic clock. */
   heardAt: number | null;
+  /** When the last echo went out, on the same clock; null when it has come back. */
+  sentAt: number | null;
   /** Since when Redis has taken echoes that did not come back. */
   owedSince: number | null;
 }
@@ -25,7 +27,11 @@ export class EchoProbe {
   readonly #logger = new Logger(EchoProbe.name);
   readonly #trials = new Map<string, Trial>();
 
-  constructor(private readonly pubSub: PubSub) {}
+  /** @param onRoundTrip told how long an echo took, in seconds */
+  constructor(
+    private readonly pubSub: PubSub,
+    private readonly onRoundTrip: (seconds: number) => void,
+  ) {}
 
   round(links: Iterable<SubscriberLink>): void {
     const channels = new Set<string>();
@@ -47,6 +53,8 @@ export class EchoProbe {
     const trial = this.#trials.get(channel);
     if (!trial) return false;
     trial.heardAt = performance.now();
+    if (trial.sentAt !== null) this.onRoundTrip((trial.heardAt - trial.sentAt) / 1_000);
+    trial.sentAt = null;
     trial.owedSince = null;
     return true;
   }
@@ -63,7 +71,7 @@ export class EchoProbe {
 
   #try(channel: string, link: SubscriberLink): void {
     let trial = this.#trials.get(channel);
-    if (trial?.link !== link) this.#trials.set(channel, (trial = { link, heardAt: null, owedSince: null }));
+    if (trial?.link !== link) this.#trials.set(channel, (trial = { link, heardAt: null, sentAt: null, owedSince: null }));
     if (!link.isLive) trial.owedSince = null;
     if (trial.owedSince !== null && performance.now() - trial.owedSince > DEAF_MS) return this.#replace(trial);
     void link.want(channel).then(() => this.#send(channel, trial));
@@ -72,6 +80,7 @@ export class EchoProbe {
   async #send(channel: string, trial: Trial): Promise<void> {
     const { link, heardAt } = trial;
     if (this.pubSub.publisher.status !== 'ready' || !link.hears(channel)) return;
+    trial.sentAt = performance.now();
     try {
       const receivers = await this.pubSub.publish(channel, MESSAGE);
       if (this.#trials.get(channel) !== trial || !link.hears(channel)) return;

@@ -14,6 +14,8 @@ const COMPLAINT_MS = 60_000;
 export interface RedisBusOptions {
   prefix: string;
   instanceId: string;
+  /** Told how long each probe took from publishing to hearing, in seconds. */
+  onRoundTrip?: (seconds: number) => void;
 }
 
 /**
@@ -35,14 +37,14 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
 
   constructor(
     private readonly pubSub: PubSub,
-    { prefix, instanceId }: RedisBusOptions,
+    { prefix, instanceId, onRoundTrip = () => {} }: RedisBusOptions,
   ) {
     super();
     this.#origin = originOf(instanceId);
     this.#roomPrefix = `${prefix}:room:{`;
     this.#shared = `${prefix}:all`;
     this.#subscriptions = new RedisSubscriptions(pubSub, (channel, message) => this.#hear(channel, message));
-    this.#probe = new EchoProbe(pubSub);
+    this.#probe = new EchoProbe(pubSub, onRoundTrip);
     this.outbox = new RedisOutbox(pubSub);
   }
 

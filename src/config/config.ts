@@ -56,6 +56,14 @@ export const SETTINGS = z.object({
   CONNECTIONS_PER_USER: z.coerce.number().int().min(1).max(10_000).default(50).describe('Open sockets of one user on one instance.'),
   LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
   DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
+  METRICS: flag.default(false).describe('Whether /metrics is served on PORT, to anybody who can reach it.'),
+  METRICS_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('TCP port, at HOST, that alone serves /metrics; several workers need it.'),
   DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -95,6 +103,10 @@ export class Config {
   readonly connectionsPerUser: number;
   readonly limits: boolean;
   readonly docs: boolean;
+  /** Whether anything is measured: METRICS is on, or METRICS_PORT is set. */
+  readonly metrics: boolean;
+  /** Undefined: /metrics is on the main port. */
+  readonly metricsPort: number | undefined;
   readonly drainMs: number;
   readonly logLevel: string;
 
@@ -118,6 +130,8 @@ export class Config {
     this.connectionsPerUser = settings.CONNECTIONS_PER_USER;
     this.limits = settings.LIMITS;
     this.docs = settings.DOCS;
+    this.metrics = settings.METRICS || settings.METRICS_PORT !== undefined;
+    this.metricsPort = settings.METRICS_PORT;
     this.drainMs = settings.DRAIN_MS;
     this.logLevel = settings.LOG_LEVEL;
     Object.freeze(this);
@@ -137,6 +151,7 @@ export function loadSettings(environment: Environment): Settings {
     throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   }
   assertJoined(parsed.data);
+  assertOnePage(parsed.data);
   const secret = parsed.data.JWT_SECRET;
   if (secret !== undefined) assertStrongSecret(secret);
   return parsed.data;
@@ -146,6 +161,13 @@ export function loadSettings(environment: Environment): Settings {
 function assertJoined({ REDIS_URL, REDIS_CLUSTER, WEB_CONCURRENCY }: Settings): void {
   if (WEB_CONCURRENCY > 1 && !REDIS_URL) throw new ConfigError('WEB_CONCURRENCY: more than 1 needs REDIS_URL');
   if (REDIS_URL && REDIS_URL.length > 1 && !REDIS_CLUSTER) throw new ConfigError('REDIS_URL: several nodes need REDIS_CLUSTER');
+}
+
+// On the shared port a scrape would reach one worker, and another the next time.
+function assertOnePage({ METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): void {
+  if (METRICS && METRICS_PORT === undefined && WEB_CONCURRENCY > 1) {
+    throw new ConfigError('METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
+  }
 }
 
 function assertStrongSecret(secret: string): void {

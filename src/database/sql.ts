@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import { Metrics } from '../telemetry/metrics.js';
 import { isOfConnection, sqlState, translateDatabaseError } from './database-error.js';
 
 /** A statement that PostgreSQL plans once a connection; its name must be unique in the program. */
@@ -13,7 +14,14 @@ export interface Statement {
 /** Where the hot paths meet PostgreSQL: prepared statements on TypeORM's own pool. */
 @Injectable()
 export class Sql {
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    metrics: Metrics,
+  ) {
+    metrics.source('poolTotal', () => this.#pool.totalCount);
+    metrics.source('poolIdle', () => this.#pool.idleCount);
+    metrics.source('poolWaiting', () => this.#pool.waitingCount);
+  }
 
   /**
    * Runs one statement in a transaction of its own.

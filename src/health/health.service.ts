@@ -3,9 +3,11 @@ import { RoomBus } from '../bus/room-bus.js';
 import { Config } from '../config/config.js';
 import { Lifecycle } from '../config/lifecycle.js';
 import { Sql } from '../database/sql.js';
+import { Metrics } from '../telemetry/metrics.js';
 import type { DependencyBody, ReadinessBody, ReadinessStatus } from './health.dto.js';
 
 const PROBE_TIMEOUT_MS = 1_000;
+const LEVELS = { ok: 2, degraded: 1, down: 0 } as const;
 const PROBE = { name: 'health_probe', text: 'SELECT 1' };
 
 /** Asks what this server needs whether it is there. Many questions at once make one probe, and a probe that hangs is not asked again. */
@@ -18,7 +20,10 @@ export class HealthService {
     private readonly lifecycle: Lifecycle,
     private readonly bus: RoomBus,
     private readonly config: Config,
-  ) {}
+    metrics: Metrics,
+  ) {
+    metrics.source('readiness', async () => LEVELS[(await this.readiness()).status]);
+  }
 
   /** Answers within a second, whatever the database and Redis do. */
   async readiness(): Promise<ReadinessBody> {

@@ -6,6 +6,7 @@ import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { durableJson, LIMITS, textFrame } from '../protocol/index.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { AppendLanes, type AppendOutcome } from './append-lanes.js';
 import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRow } from './append-statements.js';
 import { type MessageEntity, messageView } from './message.entity.js';
@@ -44,6 +45,7 @@ export class PgRoomLog extends RoomLog {
     private readonly sql: Sql,
     private readonly bus: RoomBus,
     private readonly acts: Acts,
+    private readonly metrics: Metrics,
     config: Config,
   ) {
     super();
@@ -72,18 +74,25 @@ export class PgRoomLog extends RoomLog {
   }
 
   async #commitMessages(drafts: MessageDraft[]): Promise<AppendOutcome[]> {
-    const rows = await this.sql.query<AppendMessageRow>(APPEND_MESSAGES, [
+    const began = performance.now();
+    const values = [
       drafts.map((draft) => draft.room),
       drafts.map((draft) => draft.sender),
       drafts.map((draft) => draft.clientId),
       drafts.map((draft) => draft.text),
       drafts.map((draft) => JSON.stringify(draft.meta)),
       POSTING_ROLES,
-    ]);
+    ];
+    const rows = await this.sql.query<AppendMessageRow>(APPEND_MESSAGES, values).finally(() => this.#observe(drafts.length, began));
     const notes = new NoteBook();
     const outcomes = rows.map((row) => messageOutcome(row, drafts[row.ord - 1]!, notes));
     notes.publish(this.bus);
     return outcomes;
+  }
+
+  #observe(messages: number, began: number): void {
+    this.metrics.observe('batch', messages);
+    this.metrics.observe('commit', (performance.now() - began) / 1_000);
   }
 
   async #commitJoins(drafts: JoinDraft[]): Promise<AppendOutcome[]> {

@@ -22,6 +22,7 @@ export class Connection {
   #deferredBytes = 0;
   #isSlow = false;
   #closingSince: number | null = null;
+  #closeReason: CloseReason | null = null;
 
   constructor(
     private readonly ws: WebSocket,
@@ -35,6 +36,11 @@ export class Connection {
 
   get isClosing(): boolean {
     return this.#closingSince !== null;
+  }
+
+  /** Why the server closed it; null when it did not. */
+  get closeReason(): CloseReason | null {
+    return this.#closeReason;
   }
 
   get isSlow(): boolean {
@@ -85,6 +91,7 @@ export class Connection {
     this.flush();
     if (this.isClosing) return;
     this.#closingSince = Date.now();
+    this.#closeReason = reason;
     this.#deferred = null;
     // Reading goes on, or the answer to the close would not be seen.
     if (this.ws.isPaused) this.ws.resume();

@@ -3,6 +3,7 @@ import { Revocations } from '../auth/revocations.js';
 import { type Act, RoomBus, type Signal } from '../bus/room-bus.js';
 import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { HeldSignals } from './held-signals.js';
 import { RoomStreams } from './room-streams.js';
 import type { Session } from './session.js';
@@ -21,7 +22,11 @@ export class Hub implements OnApplicationShutdown {
     bus: RoomBus,
     acts: Acts,
     changes: ChangesFeed,
+    metrics: Metrics,
   ) {
+    metrics.source('connections', () => this.size);
+    metrics.source('slowConnections', () => this.#sum(({ isSlow }) => Number(isSlow)));
+    metrics.source('unsentBytes', () => this.#sum(({ unsentBytes }) => unsentBytes));
     this.#endings = [
       bus.listen({ onSignal: (signal) => this.#held.take(signal) && this.#deliver(signal) }),
       acts.listen((act) => this.#onAct(act)),
@@ -62,6 +67,12 @@ export class Hub implements OnApplicationShutdown {
     if (!sessions?.delete(session)) return;
     this.#size--;
     if (sessions.size === 0) this.#users.delete(session.userId);
+  }
+
+  #sum(amount: (connection: Session['connection']) => number): number {
+    let sum = 0;
+    for (const { connection } of this.sessions()) sum += amount(connection);
+    return sum;
   }
 
   #deliver({ audience, frame, key }: Signal): void {

@@ -49,6 +49,8 @@ export interface StreamHost {
   dirty(stream: RoomStream): void;
   /** The stream lacks events that the log has. `known` is a head that the log has reached. */
   gap(stream: RoomStream): void;
+  /** So many events were written to subscribers, each one counted. */
+  delivered(count: number): void;
   /** One of the stream's subscriptions is over, whatever ended it. */
   left(stream: RoomStream): void;
 }
@@ -168,15 +170,18 @@ export class RoomStream {
     const last = batch[batch.length - 1]!.seq;
     const shared = batch.length === 1 ? batch[0]!.frame : Buffer.concat(batch.map(({ frame }) => frame));
     const leavers = endedUsers(batch);
+    let wholes = 0;
     for (const subscription of this.#subscriptions) {
       if (subscription.cursor === null) continue;
       if (subscription.cursor < first && !leavers?.has(subscription.follower.userId) && !leavers?.has(null)) {
         subscription.cursor = last;
         if (shared.length > 0) subscription.follower.write(shared);
+        wholes++;
       } else {
         this.#deliverEach(subscription, batch);
       }
     }
+    this.host.delivered(wholes * batch.length);
     if (this.#opening > 0) {
       this.#held.push(...batch);
       this.#heldBytes += shared.length;
@@ -256,6 +261,7 @@ export class RoomStream {
         if (seq > subscription.cursor! + 1) return;
         subscription.cursor = seq;
         follower.write(frame);
+        this.host.delivered(1);
       }
       if (ends && (user === null || user === follower.userId)) return this.#end(subscription, ends);
     }

@@ -4,6 +4,7 @@ import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { type ReplayedEvent, RoomReplay } from '../log/room-replay.js';
 import { textFrame } from '../protocol/index.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { TurnEnd } from './turn-end.js';
 import { type Follower, RoomStream, type StreamHost, type Subscription } from './room-stream.js';
 
@@ -23,6 +24,7 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     private readonly bus: RoomBus,
     private readonly replay: RoomReplay,
     private readonly turnEnd: TurnEnd,
+    private readonly metrics: Metrics,
     acts: Acts,
     changes: ChangesFeed,
   ) {
@@ -60,6 +62,10 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     this.turnEnd.add(stream);
   }
 
+  delivered(count: number): void {
+    this.metrics.counts.deliveries += count;
+  }
+
   gap(stream: RoomStream): void {
     if (this.#filling.has(stream)) return;
     this.#filling.add(stream);
@@ -71,11 +77,14 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
   }
 
   async #fill(stream: RoomStream): Promise<void> {
+    const { counts } = this.metrics;
     try {
+      if (stream.hasGap) counts.gapsFilled++;
       while (stream.hasGap && this.#streams.get(stream.room) === stream) {
         const page = await this.replay.readAfter(stream.room, stream.position!);
         if (!page) break;
         if (page.events.length === 0) throw new Error(`the log of ${stream.room} ends before its head`);
+        counts.gapEvents += page.events.length;
         stream.take({ room: stream.room, epoch: page.epoch, headSeq: page.headSeq, events: page.events.map(logEvent) });
       }
       this.#filling.delete(stream);

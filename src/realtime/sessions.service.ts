@@ -8,6 +8,7 @@ import { OpenConnections } from '../limits/open-connections.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { ephemeralFrame, FEATURES, LIMITS, TIMES } from '../protocol/index.js';
 import { PresenceService } from '../presence/presence.service.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { Hub } from './hub.js';
 import { Session, type SessionHost } from './session.js';
 import { SubscriptionsService } from './subscriptions.service.js';
@@ -31,9 +32,11 @@ export class Sessions implements SessionHost {
     private readonly directory: UserDirectory,
     private readonly presence: PresenceService,
     private readonly subscriptions: SubscriptionsService,
+    private readonly metrics: Metrics,
   ) {}
 
   takeCommand(user: string): number {
+    this.metrics.counts.frames++;
     return this.limits.takeCommand(user);
   }
 
@@ -41,6 +44,7 @@ export class Sessions implements SessionHost {
     const session = new Session(`c_${randomUUID()}`, principal, ws, socket, this);
     this.hub.add(session);
     this.connections.opened(session.userId);
+    this.metrics.counts.opened++;
     session.write(
       ephemeralFrame('hello', {
         connectionId: session.id,
@@ -58,6 +62,7 @@ export class Sessions implements SessionHost {
 
   closed(session: Session): void {
     session.markClosed();
+    this.metrics.closed(session.connection.closeReason ?? 'client');
     this.hub.remove(session);
     this.connections.closed(session.userId);
     this.subscriptions.endAll(session);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Metrics } from '../telemetry/metrics.js';
 import { type Flushable, TurnEnd } from './turn-end.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -12,7 +13,7 @@ describe('the end of a turn', () => {
     nowMs = 1_000;
     flushed = [];
     jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
-    turnEnd = new TurnEnd();
+    turnEnd = new TurnEnd(new Metrics(false));
   });
   afterEach(() => void jest.restoreAllMocks());
 

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Metrics } from '../telemetry/metrics.js';
 
 export interface Flushable {
   flush(): void;
@@ -26,9 +27,18 @@ export class TurnEnd {
   #isFlushingStreams = false;
   #isScheduled = false;
   #endedAt = 0;
+  /** Only with metrics: since when the oldest of `#streams` waits, */
+  #streamsSince = 0;
+  /** what has been written of `#following`, ever, */
+  #flushed = 0;
+  /** and the waves of streams whose followers are not all written: `upTo` is the last one's number. */
+  readonly #waves: { since: number; upTo: number }[] = [];
+
+  constructor(private readonly metrics: Metrics) {}
 
   /** A stream: flushed before the sockets. */
   add(stream: Flushable): void {
+    if (this.metrics.isOn && this.#streams.size === 0) this.#streamsSince = performance.now();
     this.#streams.add(stream);
     this.#schedule();
   }
@@ -54,6 +64,7 @@ export class TurnEnd {
   #run(): void {
     const began = performance.now();
     const shareMs = Math.min(LARGEST_SHARE_MS, Math.max(LEAST_SHARE_MS, began - this.#endedAt));
+    const since = this.#streams.size > 0 ? this.#streamsSince : 0;
     this.#flushStreams();
     this.#isScheduled = false;
     const answered = this.#answered;
@@ -63,8 +74,10 @@ export class TurnEnd {
       if (this.#following.delete(socket)) this.#following.add(socket);
       else socket.flush();
     }
+    if (since > 0 && this.#following.size > 0) this.#waves.push({ since, upTo: this.#flushed + this.#following.size });
     this.#flushFollowing(shareMs);
     this.#endedAt = performance.now();
+    this.#observeWaves();
   }
 
   #flushStreams(): void {
@@ -83,8 +96,15 @@ export class TurnEnd {
     for (const socket of this.#following) {
       this.#following.delete(socket);
       socket.flush();
+      this.#flushed++;
       if (performance.now() > until) break;
     }
     if (this.#following.size > 0) this.#schedule();
+  }
+
+  #observeWaves(): void {
+    while (this.#waves.length > 0 && this.#waves[0]!.upTo <= this.#flushed) {
+      this.metrics.observe('delivery', (this.#endedAt - this.#waves.shift()!.since) / 1_000);
+    }
   }
 }

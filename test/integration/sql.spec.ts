@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { openDataSource, serverDataSource } from '../../src/database/data-source.js';
+import { Metrics } from '../../src/telemetry/metrics.js';
 import { Sql } from '../../src/database/sql.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';

@@ -1,0 +1,139 @@
+import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import cluster from 'node:cluster';
+
+const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** What only grows: plain numbers, which the code adds up whether anybody reads them or not. */
+const COUNTERS = {
+  opened: ['parley_connections_opened_total', 'WebSocket connections opened.'],
+  frames: ['parley_frames_received_total', 'Frames taken from clients: commands, and what was refused as none.'],
+  deliveries: ['parley_deliveries_total', 'Durable events written to subscribers, each subscriber counted.'],
+  gapsFilled: ['parley_gaps_filled_total', 'Gaps in a room that were read from the log, since the bus did not bring what was in them.'],
+  gapEvents: ['parley_gap_events_total', 'Events that were read from the log to fill gaps.'],
+} as const;
+
+/** What is asked for at each scrape. `aggregator` says what the workers of one port come to together. */
+const GAUGES = {
+  connections: ['parley_connections', 'Open WebSocket connections.', 'sum'],
+  slowConnections: ['parley_slow_connections', 'Connections whose clients read too slowly: nothing is read from them.', 'sum'],
+  unsentBytes: ['parley_unsent_bytes', 'Bytes that wait to be written to sockets, all together.', 'sum'],
+  poolTotal: ['parley_database_connections', 'Connections to PostgreSQL in the pool.', 'sum'],
+  poolIdle: ['parley_database_idle_connections', 'Connections to PostgreSQL in the pool that nobody uses.', 'sum'],
+  poolWaiting: ['parley_database_waiting', 'Statements that wait for a connection of the pool.', 'sum'],
+  readiness: ['parley_readiness', 'As /health/ready says: 2 ok, 1 degraded, 0 down.', 'min'],
+} as const;
+
+const HISTOGRAMS = {
+  commit: ['parley_commit_seconds', 'Time of one append batch from its statement to its commit, failed ones too.', LATENCY_SECONDS],
+  batch: ['parley_batch_messages', 'Messages in one append batch.', [1, 2, 5, 10, 20, 50, 100, 200]],
+  delivery: [
+    'parley_delivery_seconds',
+    'From an event being known to this instance until its last subscriber here was written; one observation a turn.',
+    LATENCY_SECONDS,
+  ],
+  busLag: ['parley_bus_lag_seconds', 'Round trip of a probe through Redis, each two seconds.', LATENCY_SECONDS],
+} as const;
+
+const CLOSED = ['parley_connections_closed_total', 'WebSocket connections closed, by who or what closed them.'] as const;
+
+/**
+ * All metrics of this process, and the only place that names them. Labels have few values, none made by callers: no room, no user, no token.
+ * On a hot path numbers are added up plainly (`counts`), and read when somebody scrapes; histograms are observed once a batch or a turn.
+ * When off, nothing is registered, observed or timed.
+ */
+export class Metrics {
+  readonly counts = { opened: 0, frames: 0, deliveries: 0, gapsFilled: 0, gapEvents: 0 };
+  readonly #registry: Registry | null;
+  readonly #histograms = new Map<keyof typeof HISTOGRAMS, Histogram>();
+  readonly #sources = new Map<keyof typeof GAUGES, () => number | Promise<number>>();
+  readonly #closed: Counter | undefined;
+
+  constructor(readonly isOn: boolean) {
+    this.#registry = isOn ? new Registry() : null;
+    if (!this.#registry) return;
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    for (const [key, [name, help]] of entries(COUNTERS)) this.#countAtScrape(key, name, help);
+    for (const [key, [name, help, aggregator]] of entries(GAUGES)) this.#askAtScrape(key, name, help, aggregator);
+    for (const [key, [name, help, buckets]] of entries(HISTOGRAMS)) {
+      this.#histograms.set(key, new Histogram({ name, help, buckets: [...buckets], registers }));
+    }
+    this.#closed = new Counter({ name: CLOSED[0], help: CLOSED[1], labelNames: ['reason'], registers });
+    if (cluster.isWorker) answerPrimary(this.#registry);
+  }
+
+  /** Adds one value to a histogram; seconds, where its name says so. */
+  observe(histogram: keyof typeof HISTOGRAMS, value: number): void {
+    this.#histograms.get(histogram)?.observe(value);
+  }
+
+  /** @param reason the server's own, as in the protocol's close codes, or `client` */
+  closed(reason: string): void {
+    this.#closed?.inc({ reason });
+  }
+
+  /** Says where a gauge's value comes from; it is asked for at each scrape. */
+  source(gauge: keyof typeof GAUGES, read: () => number | Promise<number>): void {
+    if (this.isOn) this.#sources.set(gauge, read);
+  }
+
+  /** The page in Prometheus's text format. */
+  async page(): Promise<MetricsPage> {
+    if (!this.#registry) throw new Error('Metrics are off.');
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** Name, type, help and labels of every metric that is Parley's own. */
+  async described(): Promise<{ name: string; type: string; help: string; labels: string[] }[]> {
+    const all = (await this.#registry?.getMetricsAsJSON()) ?? [];
+    return all
+      .filter(({ name }) => name.startsWith('parley_'))
+      .map(({ name, type, help }) => ({ name, type: String(type), help, labels: name === CLOSED[0] ? ['reason'] : [] }));
+  }
+
+  #countAtScrape(key: keyof typeof COUNTERS, name: string, help: string): void {
+    const { counts } = this;
+    new Counter({
+      name,
+      help,
+      registers: [this.#registry!],
+      collect() {
+        this.reset();
+        this.inc(counts[key]);
+      },
+    });
+  }
+
+  #askAtScrape(key: keyof typeof GAUGES, name: string, help: string, aggregator: 'sum' | 'min'): void {
+    const sources = this.#sources;
+    new Gauge({
+      name,
+      help,
+      aggregator,
+      registers: [this.#registry!],
+      async collect() {
+        this.set((await sources.get(key)?.()) ?? 0);
+      },
+    });
+  }
+}
+
+export interface MetricsPage {
+  contentType: string;
+  text: string;
+}
+
+/** The page of all workers of this primary together. @throws when one of them does not answer within five seconds */
+export function workersPage(): () => Promise<MetricsPage> {
+  const registry = new AggregatorRegistry();
+  return async () => ({ contentType: registry.contentType, text: await registry.clusterMetrics() });
+}
+
+function answerPrimary(registry: Registry): void {
+  AggregatorRegistry.setRegistries([registry]);
+  new AggregatorRegistry(); // it is what listens to the primary
+}
+
+function entries<Key extends string, Value>(record: Readonly<Record<Key, Value>>): [Key, Value][] {
+  return Object.entries(record) as [Key, Value][];
+}
