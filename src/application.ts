@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { Response } from 'express';
 import { Logger } from 'nestjs-pino';
+import type { ServerResponse } from 'node:http';
 import { AppModule } from './app.module.js';
 import { AuditedErrorFilter } from './audit/audited-error.filter.js';
 import type { Config } from './config/config.js';
@@ -50,5 +50,5 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
 /** `GET /metrics` on the main port. It is no part of the interface that /openapi.json describes. */
 function serveMetrics(app: NestExpressApplication): void {
   const metrics = app.get(Metrics, { strict: false });
-  app.getHttpAdapter().get('/metrics', (_request: unknown, response: Response) => answerScrape(response, () => metrics.page()));
+  app.use('/metrics', (_request: unknown, response: ServerResponse) => answerScrape(response, () => metrics.page()));
 }

@@ -27,9 +27,11 @@ class Listener implements Follower {
 class World {
   readonly log: LogEvent[] = [];
   left = 0;
+  delivered = 0;
   readonly stream = new RoomStream('room', {
     dirty: () => {},
     gap: () => {},
+    delivered: (count) => (this.delivered += count),
     left: () => this.left++,
   });
 

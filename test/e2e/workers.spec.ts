@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuiltServer } from '../support/built-server.js';
 import { ChatClient } from '../support/chat-client.js';
+import { MetricsPage } from '../support/metrics-page.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
@@ -106,6 +107,26 @@ describe('several workers on one port', () => {
     for (const pid of workers()) expect(isAlive(pid)).toBe(false);
   });
 
+  it('have one page of metrics together, on a port that the primary serves', async () => {
+    const metricsPort = await freePort();
+    start({ METRICS_PORT: String(metricsPort) });
+    const url = await server.ready();
+    const token = await register(url, 'ada-lovelace');
+    await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
+    const page = await MetricsPage.fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+    expect(page.value('parley_connections')).toBe(4);
+    expect(page.value('parley_connections_opened_total')).toBe(4);
+    expect(page.value('parley_readiness')).toBe(2);
+    expect(page.names).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('are refused with metrics on the port that they share', async () => {
+    start({ METRICS: 'true' });
+    expect(await server.exited).toEqual({ code: 1, signal: null });
+    expect(server.output).toContain('  METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
+  });
+
   it('replace one that is killed, while the others serve', async () => {
     start();
     const url = await server.ready();
@@ -183,6 +204,14 @@ describe('several workers on one port', () => {
     expect(server.output).toContain('  WEB_CONCURRENCY: more than 1 needs REDIS_URL');
   });
 });
+
+async function freePort(): Promise<number> {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const { port } = holder.address() as AddressInfo;
+  await new Promise((closed) => holder.close(closed));
+  return port;
+}
 
 function isAlive(pid: number): boolean {
   try {

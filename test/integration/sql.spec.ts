@@ -27,7 +27,7 @@ describe('a stalled PostgreSQL', () => {
     url.host = `127.0.0.1:${proxy.port}`;
     const options = serverDataSource(url.href, 1) as { extra: object };
     dataSource = await openDataSource({ ...options, extra: { ...options.extra, query_timeout: 300 } } as never);
-    sql = new Sql(dataSource);
+    sql = new Sql(dataSource, new Metrics(false));
   });
 
   afterEach(async () => {
