@@ -48,7 +48,7 @@ describe('dashboard and alerts', () => {
   it.each([...queries.map(({ title, expr }) => [title, expr]), ...rules.map(({ alert, expr }) => [alert, expr])])(
     '%s asks for metrics that are there',
     async (_title, expr) => {
-      const names = metricsIn(expr!);
+      const names = metricsIn(expr);
       const known = await sampleNames();
       expect(names.length).toBeGreaterThan(0);
       expect(names.filter((name) => !known.has(name))).toEqual([]);

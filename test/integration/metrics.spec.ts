@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { MetricsPort } from '../../src/telemetry/metrics-port.js';
 import { ChatServer } from '../support/chat-server.js';
@@ -52,7 +53,7 @@ describe('the page of metrics', () => {
     const room = await server.room('sam', 'private', ['slow']);
     const [sam, slow] = await Promise.all([server.connect('sam'), server.connect('slow')]);
     await slow.command('room.subscribe', { room });
-    (slow.socket as unknown as { _socket: import('node:net').Socket })._socket.pause();
+    (slow.socket as unknown as { _socket: Socket })._socket.pause();
     let most = 0;
     let sent = 0;
     await until(
