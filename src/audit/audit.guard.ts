@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { AuditedRequest } from './audited-request.js';
-import { Audited } from './audited.js';
+import { AuditedAction } from './audited.js';
 
 /** Lets everybody pass, and notes what he asks for: a filter, which hears of those whom the next guards refuse, is not told the route. */
 @Injectable()
@@ -10,7 +10,7 @@ export class AuditGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): true {
     if (context.getType() === 'http') {
-      context.switchToHttp().getRequest<AuditedRequest>().auditAction = this.reflector.get(Audited, context.getHandler());
+      context.switchToHttp().getRequest<AuditedRequest>().auditAction = this.reflector.get(AuditedAction, context.getHandler());
     }
     return true;
   }

@@ -3,6 +3,7 @@ import { catchError, concatMap, from, type Observable, switchMap } from 'rxjs';
 import { ChatError } from '../errors/chat-error.js';
 import { toChatError } from '../errors/http-error.js';
 import { AuditLog } from './audit-log.js';
+import type { AuditAction } from './audit-entry.js';
 import { type AuditedRequest, entryOf } from './audited-request.js';
 
 /** Writes each call of an `@Audited` route. Runs when every guard has let it in. */
@@ -11,11 +12,8 @@ export class AuditInterceptor implements NestInterceptor {
   constructor(private readonly log: AuditLog) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
     const request = context.switchToHttp().getRequest<AuditedRequest>();
-    request.isAdmitted = true;
-    const { auditAction: action } = request;
-    if (action === undefined) return next.handle();
+    const action = request.auditAction!;
     const isRead = request.method === 'GET';
     const handled = () =>
       next.handle().pipe(
@@ -33,7 +31,7 @@ export class AuditInterceptor implements NestInterceptor {
   }
 
   /** An act that leaves no trace is not done. */
-  async #begin(request: AuditedRequest, action: NonNullable<AuditedRequest['auditAction']>): Promise<void> {
+  async #begin(request: AuditedRequest, action: AuditAction): Promise<void> {
     try {
       await this.log.record(entryOf(request, action, 'begun'));
     } catch (error) {

@@ -1,19 +1,13 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_GUARD } from '@nestjs/core';
 import { AuditLog } from './audit-log.js';
 import { AuditGuard } from './audit.guard.js';
-import { AuditInterceptor } from './audit.interceptor.js';
 import { AuditedErrorFilter } from './audited-error.filter.js';
 
 /** Comes before every module with guards of its own: the guard of this one runs first. */
 @Global()
 @Module({
-  providers: [
-    AuditLog,
-    AuditedErrorFilter,
-    { provide: APP_GUARD, useClass: AuditGuard },
-    { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
-  ],
+  providers: [AuditLog, AuditedErrorFilter, { provide: APP_GUARD, useClass: AuditGuard }],
   exports: [AuditLog, AuditedErrorFilter],
 })
 export class AuditModule {}

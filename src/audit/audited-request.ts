@@ -8,7 +8,7 @@ export type AuditedRequest = Request & {
   principal?: { readonly userId: string; readonly key?: { readonly id: string } };
   /** Set by the `AuditGuard`, before any guard that may refuse: the action of the route, if it has one. */
   auditAction?: AuditAction | undefined;
-  /** Set when all guards let the request in. */
+  /** Set by the last guard, when all have let the request in. */
   isAdmitted?: boolean;
 };
 

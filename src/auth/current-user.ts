@@ -5,6 +5,8 @@ import type { Principal } from './principal.js';
 /** A REST request that has passed the JWT guard. */
 export interface AuthenticatedRequest extends Request {
   principal?: Principal;
+  /** All guards have let it in: what is refused from here on is not for want of standing. */
+  isAdmitted?: boolean;
 }
 
 /** The `Principal` of the request; only on routes that are not public. */

@@ -5,16 +5,19 @@ import type { AuthenticatedRequest } from './current-user.js';
 import type { Principal } from './principal.js';
 import { ADMIN_ROLE, RequireScope, type Scope } from './scopes.js';
 
-/** Holds each route that names a scope to it. Runs after the JWT guard. */
+/** Holds each route that names a scope to it. The last of the guards: whom it lets through is admitted. Commands of sockets need no scope. */
 @Injectable()
 export class ScopeGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}
 
   canActivate(context: ExecutionContext): boolean {
+    if (context.getType() !== 'http') return true;
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const scope = this.reflector.getAllAndOverride(RequireScope, [context.getHandler(), context.getClass()]);
-    if (scope === undefined) return true;
-    const { principal } = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    if (!principal || !hasScope(principal, scope)) throw new ChatError('forbidden', 'Only administrators may do this.');
+    if (scope !== undefined && !(request.principal && hasScope(request.principal, scope))) {
+      throw new ChatError('forbidden', 'Only administrators may do this.');
+    }
+    request.isAdmitted = true;
     return true;
   }
 }
