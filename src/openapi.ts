@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { describeRateLimits } from './openapi-rate-limits.js';
 
 const DESCRIPTION = `
 A chat backend in which **every room is an ordered, durable log**. This is its HTTP face; live events and commands go over the WebSocket at \`/ws\`.
@@ -21,7 +22,7 @@ while the list changes: what is there throughout is seen once.
 ### Errors, retries and limits
 
 Errors are \`{code, message, details?, requestId}\`; programs go by \`code\`. \`rate_limited\`, \`unavailable\`, \`timeout\` and \`internal\` may be tried again, after
-\`Retry-After\` where it is given. Sending a message and making a room take an \`Idempotency-Key\`, so that trying again never does it twice.
+\`Retry-After\` where it is given. \`rate_limited\` means certainly not done; the \`RateLimit\` headers tell what is left. Sending a message and making a room take an \`Idempotency-Key\`, so that trying again never does it twice.
 Lengths are counted in UTF-16 code units; unknown fields are refused.
 `.trim();
 
@@ -44,7 +45,9 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('admin', 'Acts of administrators')
     .addTag('health', 'Probes for orchestrators')
     .build();
-  return SwaggerModule.createDocument(app, builder);
+  const document = SwaggerModule.createDocument(app, builder);
+  describeRateLimits(document);
+  return document;
 }
 
 /** Serves Swagger UI at /docs and the document at /openapi.json, to anybody. */

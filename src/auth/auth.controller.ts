@@ -1,6 +1,7 @@
 import { Body, Controller, Header, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request } from 'express';
+import { Config } from '../config/config.js';
 import { ApiErrors, ApiPublicErrors } from '../errors/api-errors.js';
 import { clientAddress } from '../limits/client-address.js';
 import { AccountsService } from './accounts.service.js';
@@ -15,6 +16,7 @@ import { TicketsService } from './tickets.service.js';
 @Controller('v1/auth')
 export class AuthController {
   constructor(
+    private readonly config: Config,
     private readonly accounts: AccountsService,
     private readonly sessions: SessionsService,
     private readonly tickets: TicketsService,
@@ -27,7 +29,7 @@ export class AuthController {
   @ApiCreatedResponse({ type: TokenPairBody })
   @ApiPublicErrors('validation_failed', 'payload_too_large', 'conflict', 'rate_limited')
   register(@Body() account: RegisterDto, @Req() request: Request): Promise<TokenPairBody> {
-    return this.accounts.register(account, clientAddress(request));
+    return this.accounts.register(account, clientAddress(request, this.config.trustedProxies));
   }
 
   @Post('login')
@@ -38,7 +40,7 @@ export class AuthController {
   @ApiOkResponse({ type: TokenPairBody })
   @ApiPublicErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'rate_limited')
   login(@Body() login: LoginDto, @Req() request: Request): Promise<TokenPairBody> {
-    return this.accounts.login(login, clientAddress(request));
+    return this.accounts.login(login, clientAddress(request, this.config.trustedProxies));
   }
 
   @Post('refresh')
@@ -50,7 +52,7 @@ export class AuthController {
     description: 'Each refresh token works once. A second use ends the login: its refresh tokens and its access tokens.',
   })
   @ApiOkResponse({ type: TokenPairBody })
-  @ApiPublicErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
+  @ApiPublicErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'rate_limited')
   refresh(@Body() { refreshToken }: RefreshTokenDto): Promise<TokenPairBody> {
     return this.sessions.refresh(refreshToken);
   }
@@ -63,7 +65,7 @@ export class AuthController {
     description: 'Its refresh tokens, its access tokens and its sockets end. An unknown token is no error.',
   })
   @ApiNoContentResponse()
-  @ApiPublicErrors('validation_failed', 'payload_too_large')
+  @ApiPublicErrors('validation_failed', 'payload_too_large', 'rate_limited')
   logout(@Body() { refreshToken }: RefreshTokenDto): Promise<void> {
     return this.sessions.revoke(refreshToken);
   }

@@ -1,25 +1,31 @@
 import { Injectable } from '@nestjs/common';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { Config } from '../config/config.js';
 import { rateLimited } from '../limits/rate-limits.js';
+import { RedisBreaker } from '../limits/redis-breaker.js';
+import { SharedWindows } from '../limits/shared-windows.js';
+import { RedisConnections } from '../redis/redis-connections.js';
 
-/** Attempts allowed in a window; then the key waits until its window ends. */
+/** Attempts allowed in a window over all instances; then the key waits until its window ends. */
 export const LOGIN_LIMITS = {
-  account: { points: 10, duration: 15 * 60 },
-  address: { points: 100, duration: 15 * 60 },
-  registration: { points: 200, duration: 10 * 60 },
+  account: { points: 10, windowSeconds: 15 * 60 },
+  address: { points: 100, windowSeconds: 15 * 60 },
+  registration: { points: 200, windowSeconds: 10 * 60 },
 } as const;
 
 /** Slows down guessing. An attempt counts before its password is looked at, so that attempts at once count too. */
 @Injectable()
 export class LoginLimits {
   readonly #enabled: boolean;
-  readonly #accounts = new RateLimiterMemory({ ...LOGIN_LIMITS.account, keyPrefix: 'account' });
-  readonly #addresses = new RateLimiterMemory({ ...LOGIN_LIMITS.address, keyPrefix: 'address' });
-  readonly #registrations = new RateLimiterMemory({ ...LOGIN_LIMITS.registration, keyPrefix: 'registration' });
+  readonly #accounts: SharedWindows;
+  readonly #addresses: SharedWindows;
+  readonly #registrations: SharedWindows;
 
-  constructor(config: Config) {
+  constructor(config: Config, redis: RedisConnections, breaker: RedisBreaker) {
     this.#enabled = config.limits;
+    const windows = (name: keyof typeof LOGIN_LIMITS) => new SharedWindows({ name, ...LOGIN_LIMITS[name] }, config, redis, breaker);
+    this.#accounts = windows('account');
+    this.#addresses = windows('address');
+    this.#registrations = windows('registration');
   }
 
   /** @throws {ChatError} rate_limited */
@@ -32,7 +38,7 @@ export class LoginLimits {
   /** The password was right: the account starts anew, and the attempt does not count against the address. */
   async loggedIn(username: string, address: string): Promise<void> {
     if (!this.#enabled) return;
-    await Promise.all([this.#accounts.delete(username.toLowerCase()), this.#addresses.reward(address, 1)]);
+    await Promise.all([this.#accounts.forgive(username.toLowerCase(), 'all'), this.#addresses.forgive(address, 1)]);
   }
 
   /** @throws {ChatError} rate_limited */
@@ -40,13 +46,9 @@ export class LoginLimits {
     await this.#consume(this.#registrations, address);
   }
 
-  async #consume(limiter: RateLimiterMemory, key: string): Promise<void> {
+  async #consume(windows: SharedWindows, key: string): Promise<void> {
     if (!this.#enabled) return;
-    try {
-      await limiter.consume(key);
-    } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) throw rateLimited(Math.max(1, refusal.msBeforeNext));
-      throw refusal;
-    }
+    const retryAfterMs = await windows.consume(key);
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
   }
 }

@@ -28,7 +28,7 @@ export class UsersController {
   @ApiErrors('unauthenticated')
   async me(@CurrentUser() principal: Principal): Promise<MeBody> {
     if (this.lifecycle.isDraining) throw new ChatError('unavailable', 'The server is stopping.', { retryAfterMs: 1_000 });
-    this.connections.assertRoomFor(principal.userId);
+    await this.connections.assertRoomFor(principal.userId);
     const [users, statuses] = await Promise.all([this.directory.find([principal.userId]), this.directory.statuses([principal.userId])]);
     return { ...users[0]!, status: statuses.get(principal.userId)!, roles: principal.roles };
   }

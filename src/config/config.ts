@@ -1,8 +1,10 @@
+import proxyAddress from 'proxy-addr';
 import { z } from 'zod';
 
 /** Reads `true`/`false`, `1`/`0`, `on`/`off`, in any case. */
 const flag = z.stringbool();
 const milliseconds = (max: number) => z.coerce.number().int().min(0).max(max);
+const count = (max: number) => z.coerce.number().int().min(1).max(max);
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
 const list = z.string().transform((value) =>
@@ -15,6 +17,36 @@ const list = z.string().transform((value) =>
 const redisUrls = list.refine((urls) => urls.length > 0 && urls.every((url) => /^rediss?:\/\//.test(url)), {
   message: 'must begin with redis:// or rediss://',
 });
+
+/** Tokens a second, and how many at once after a rest. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+const rate = z.string().refine(
+  (value) => {
+    const { perSecond, burst } = rateOf(value);
+    return /^\d{1,7}\/\d{1,7}$/.test(value) && perSecond >= 1 && burst >= 1;
+  },
+  { message: 'must be a rate a second and a burst, such as 50/500' },
+);
+
+function rateOf(value: string): Rate {
+  const [perSecond, burst] = value.split('/').map(Number);
+  return Object.freeze({ perSecond: perSecond!, burst: burst! });
+}
+
+const proxies = list.refine(isProxyList, { message: 'must be addresses, ranges such as 10.0.0.0/8, or loopback, linklocal, uniquelocal' });
+
+function isProxyList(addresses: string[]): boolean {
+  try {
+    proxyAddress.compile(addresses);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
@@ -53,8 +85,19 @@ export const SETTINGS = z.object({
   REFRESH_TOKEN_SECONDS: seconds(60, 31_536_000).default(2_592_000).describe('Life of a refresh token.'),
   ALLOWED_ORIGINS: list.default([]).describe("Comma-separated exact Origins, for CORS too; without it, the server's own host."),
   WS_QUERY_TOKEN: flag.default(true).describe('Whether `?access_token=` may open a socket.'),
-  CONNECTIONS_PER_USER: z.coerce.number().int().min(1).max(10_000).default(50).describe('Open sockets of one user on one instance.'),
+  TRUSTED_PROXIES: proxies
+    .default([])
+    .describe('Comma-separated addresses or ranges of proxies whose `X-Forwarded-For` is believed; `loopback` and `uniquelocal` are names for some.'),
+  CONNECTIONS_PER_USER: count(10_000).default(50).describe('Open sockets of one user, on all instances together.'),
+  ROOM_MEMBERS_MAX: count(100_000).default(100_000).describe('Members of one room.'),
+  ROOMS_PER_USER: count(100_000).default(5_000).describe('Rooms that one user may be a member of.'),
   LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
+  LIMIT_COMMANDS: rate.default('50/500').describe('Commands and REST requests of one user: a second, and at once after a rest.'),
+  LIMIT_COMMANDS_PER_CONNECTION: rate.default('50/500').describe('Commands of one connection.'),
+  LIMIT_SENDS_PER_ROOM: rate.default('500/2000').describe('Messages sent to one room, by all its members.'),
+  LIMIT_JOINS: rate.default('20/200').describe('Joins of one user.'),
+  LIMIT_HANDSHAKES: rate.default('200/6000').describe('WebSocket handshakes of one address.'),
+  LIMIT_REQUESTS_PER_ADDRESS: rate.default('200/6000').describe('REST requests without a token of one address.'),
   DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
   METRICS: flag.default(false).describe('Whether /metrics is served on PORT, to anybody who can reach it.'),
   METRICS_PORT: z.coerce
@@ -100,8 +143,18 @@ export class Config {
   readonly refreshTokenSeconds: number;
   readonly allowedOrigins: readonly string[];
   readonly wsQueryToken: boolean;
+  /** Whether an address is one of them, and its `X-Forwarded-For` believed. */
+  readonly trustedProxies: (address: string, hops: number) => boolean;
   readonly connectionsPerUser: number;
+  readonly roomMembersMax: number;
+  readonly roomsPerUser: number;
   readonly limits: boolean;
+  readonly limitCommands: Rate;
+  readonly limitCommandsPerConnection: Rate;
+  readonly limitSendsPerRoom: Rate;
+  readonly limitJoins: Rate;
+  readonly limitHandshakes: Rate;
+  readonly limitRequestsPerAddress: Rate;
   readonly docs: boolean;
   /** Whether anything is measured: METRICS is on, or METRICS_PORT is set. */
   readonly metrics: boolean;
@@ -127,8 +180,17 @@ export class Config {
     this.refreshTokenSeconds = settings.REFRESH_TOKEN_SECONDS;
     this.allowedOrigins = Object.freeze(settings.ALLOWED_ORIGINS);
     this.wsQueryToken = settings.WS_QUERY_TOKEN;
+    this.trustedProxies = proxyAddress.compile(settings.TRUSTED_PROXIES);
     this.connectionsPerUser = settings.CONNECTIONS_PER_USER;
+    this.roomMembersMax = settings.ROOM_MEMBERS_MAX;
+    this.roomsPerUser = settings.ROOMS_PER_USER;
     this.limits = settings.LIMITS;
+    this.limitCommands = rateOf(settings.LIMIT_COMMANDS);
+    this.limitCommandsPerConnection = rateOf(settings.LIMIT_COMMANDS_PER_CONNECTION);
+    this.limitSendsPerRoom = rateOf(settings.LIMIT_SENDS_PER_ROOM);
+    this.limitJoins = rateOf(settings.LIMIT_JOINS);
+    this.limitHandshakes = rateOf(settings.LIMIT_HANDSHAKES);
+    this.limitRequestsPerAddress = rateOf(settings.LIMIT_REQUESTS_PER_ADDRESS);
     this.docs = settings.DOCS;
     this.metrics = settings.METRICS || settings.METRICS_PORT !== undefined;
     this.metricsPort = settings.METRICS_PORT;

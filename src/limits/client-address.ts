@@ -1,12 +1,21 @@
 import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import proxyAddress from 'proxy-addr';
 
 /**
- * What limits by address count: the peer of the connection. No header counts, since any client can write one.
+ * What limits by address count, of a REST request or an upgrade: the peer of the connection; when that is a trusted proxy, the nearest
+ * address of `X-Forwarded-For` that is none. Of a header nothing else is believed, since any client can write one.
  * An IPv6 client owns a whole /64 of addresses, which count as one.
+ * @param trustsProxy see `Config`
  */
-export function clientAddress(request: Pick<IncomingMessage, 'socket'>): string {
-  return addressKey(request.socket.remoteAddress ?? '');
+export function clientAddress(
+  request: Pick<IncomingMessage, 'socket' | 'headers'>,
+  trustedProxies: (address: string, hops: number) => boolean,
+): string {
+  // The peer first. It ends with the first that is not trusted, or with the farthest one.
+  const hops = proxyAddress.all(request as IncomingMessage, trustsProxy);
+  // What is no address was written by nobody who can be counted: then it is the proxy that let it pass.
+  return addressKey(hops.findLast((address) => isIP(address) !== 0) ?? '');
 }
 
 export function addressKey(address: string): string {

@@ -1,32 +1,80 @@
 import { Injectable } from '@nestjs/common';
-import { Config } from '../config/config.js';
+import { Config, type Rate } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
+import { RedisConnections } from '../redis/redis-connections.js';
+import { RedisBreaker } from './redis-breaker.js';
+import { SharedLimit } from './shared-limit.js';
+import { SharedWindows, type WindowOptions } from './shared-windows.js';
 import { TokenBuckets } from './token-buckets.js';
 
-const MAX_KEYS = 100_000;
+const MAX_CONNECTIONS = 100_000;
 
-/** The server's general limits, of this instance. `LIMITS=off` lets everything pass. */
+/**
+ * The server's general limits, over all instances (see `SharedLimit`); nothing here waits. Each `take…` returns 0 when one was taken, else
+ * the milliseconds to wait: what it was for is then certainly not done. `LIMITS=off` lets everything pass.
+ */
 @Injectable()
 export class RateLimits {
-  readonly #enabled: boolean;
-  readonly #commands = new TokenBuckets({ perSecond: 50, burst: 500, maxKeys: MAX_KEYS });
-  readonly #handshakes = new TokenBuckets({ perSecond: 200, burst: 6_000, maxKeys: MAX_KEYS });
+  readonly isOn: boolean;
+  readonly commands: SharedLimit;
+  readonly requests: SharedLimit;
+  readonly #sends: SharedLimit;
+  readonly #joins: SharedLimit;
+  readonly #handshakes: SharedLimit;
+  /** A connection is open on one instance. Null where the user's own limit is as tight. */
+  readonly #connections: TokenBuckets | null;
 
-  constructor(config: Config) {
-    this.#enabled = config.limits;
+  constructor(config: Config, redis: RedisConnections, breaker: RedisBreaker) {
+    const windows = (options: WindowOptions) => new SharedWindows(options, config, redis, breaker);
+    this.isOn = config.limits;
+    this.commands = new SharedLimit('commands', config.limitCommands, windows);
+    this.requests = new SharedLimit('requests', config.limitRequestsPerAddress, windows);
+    this.#sends = new SharedLimit('sends', config.limitSendsPerRoom, windows);
+    this.#joins = new SharedLimit('joins', config.limitJoins, windows);
+    this.#handshakes = new SharedLimit('handshakes', config.limitHandshakes, windows);
+    const byConnection = config.limitCommandsPerConnection;
+    this.#connections = isTighter(byConnection, config.limitCommands) ? new TokenBuckets({ ...byConnection, maxKeys: MAX_CONNECTIONS }) : null;
   }
 
-  /** One command or REST request of a user. @returns 0, or the milliseconds to wait. */
-  takeCommand(user: string): number {
-    return this.#enabled ? this.#commands.take(user) : 0;
+  /** One REST request of a user, or one command of his on a connection. */
+  takeCommand(user: string, connection?: string): number {
+    if (!this.isOn) return 0;
+    if (this.#connections !== null && connection !== undefined) {
+      const waitMs = this.#connections.take(connection);
+      if (waitMs > 0) return waitMs;
+    }
+    return this.commands.take(user);
   }
 
-  /** One upgrade from an address (see `clientAddress`). @returns 0, or the milliseconds to wait. */
+  /** One REST request without a token from an address (see `clientAddress`). */
+  takeRequest(address: string): number {
+    return this.isOn ? this.requests.take(address) : 0;
+  }
+
+  /** One upgrade from an address (see `clientAddress`). */
   takeHandshake(address: string): number {
-    return this.#enabled ? this.#handshakes.take(address) : 0;
+    return this.isOn ? this.#handshakes.take(address) : 0;
+  }
+
+  /** One message to a room. */
+  takeSend(room: string): number {
+    return this.isOn ? this.#sends.take(room) : 0;
+  }
+
+  /** A message was refused: it does not count against its room, or strangers could use up what its members have. */
+  giveBackSend(room: string): void {
+    this.#sends.giveBack(room);
+  }
+
+  takeJoin(user: string): number {
+    return this.isOn ? this.#joins.take(user) : 0;
   }
 }
 
 export function rateLimited(retryAfterMs: number): ChatError {
   return new ChatError('rate_limited', 'Too many requests; try again later.', { retryAfterMs });
+}
+
+function isTighter(one: Rate, other: Rate): boolean {
+  return one.perSecond < other.perSecond || one.burst < other.burst;
 }

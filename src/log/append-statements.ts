@@ -16,13 +16,13 @@ export interface AppendMessageRow {
 }
 
 export const APPEND_JOINS: Statement = {
-  name: 'append_joins_v2',
-  text: `SELECT ord, status, role, seq, at, epoch, act FROM append_joins_v2($1::uuid[], $2::text[], $3, $4)`,
+  name: 'append_joins_v3',
+  text: `SELECT ord, status, role, seq, at, epoch, act FROM append_joins_v3($1::uuid[], $2::text[], $3, $4, $5)`,
 };
 
 export interface AppendJoinRow {
   ord: number;
-  status: 'joined' | 'already' | 'not_found' | 'forbidden' | 'archived' | 'full';
+  status: 'joined' | 'already' | 'not_found' | 'forbidden' | 'archived' | 'full' | 'too_many';
   role: 'owner' | 'moderator' | 'member';
   seq: string | null;
   at: Date | null;

@@ -46,7 +46,7 @@ export class PgRoomLog extends RoomLog {
     private readonly bus: RoomBus,
     private readonly acts: Acts,
     private readonly metrics: Metrics,
-    config: Config,
+    private readonly config: Config,
   ) {
     super();
     this.#turns = new RoomTurns(Math.floor(config.databasePool / 2));
@@ -100,10 +100,11 @@ export class PgRoomLog extends RoomLog {
       drafts.map((draft) => draft.room),
       drafts.map((draft) => draft.user),
       LIMITS.largeRoom,
-      LIMITS.membersPerRoom,
+      this.config.roomMembersMax,
+      this.config.roomsPerUser,
     ]);
     const notes = new NoteBook();
-    const outcomes = rows.map((row) => joinOutcome(row, drafts[row.ord - 1]!, notes));
+    const outcomes = rows.map((row) => joinOutcome(row, drafts[row.ord - 1]!, notes, this.config));
     notes.publish(this.bus);
     for (const { act } of rows) if (act) this.acts.publish(act);
     return outcomes;
@@ -148,7 +149,7 @@ function newMessage(draft: MessageDraft, seq: number, createdAt: Date): Omit<Mes
   return { seq, lastSeq: seq, senderId, clientId, text, meta, version: 1, createdAt, editedAt: null, deletedAt: null };
 }
 
-function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook): AppendOutcome {
+function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook, config: Config): AppendOutcome {
   switch (row.status) {
     case 'not_found':
       return roomNotFound();
@@ -157,7 +158,9 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook): App
     case 'archived':
       return new ChatError('conflict', 'The room is archived.');
     case 'full':
-      return new ChatError('conflict', `The room has its ${LIMITS.membersPerRoom} members already.`);
+      return new ChatError('conflict', `The room has its ${config.roomMembersMax} members already.`);
+    case 'too_many':
+      return new ChatError('conflict', `You are in ${config.roomsPerUser} rooms already; leave one.`);
   }
   if (row.seq !== null) {
     const seq = Number(row.seq);

@@ -3,9 +3,11 @@ import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
 import type { Principal } from '../auth/principal.js';
 import { Sql } from '../database/sql.js';
+import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import { MessageEntity, messageView } from '../log/message.entity.js';
 import { type AppendedMessage, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
+import { RoomAccess } from '../rooms/access.service.js';
 import { type MessageEdit, MessageEdits, type MessageName } from './message-edits.service.js';
 
 export interface NewMessage {
@@ -26,6 +28,8 @@ export interface PostedMessage {
 @Injectable()
 export class MessagingService {
   constructor(
+    private readonly access: RoomAccess,
+    private readonly limits: RateLimits,
     private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly edits: MessageEdits,
@@ -35,10 +39,14 @@ export class MessagingService {
   /**
    * Appends the message. A resolved promise means committed. Messages of one room are numbered in the order of the calls: nothing is
    * awaited on the way to the log.
-   * @throws {ChatError} not_found, forbidden, conflict in an archived room, unavailable, timeout
+   * @throws {ChatError} not_found, forbidden, conflict in an archived room, rate_limited, unavailable, timeout
    */
   send({ userId: sender }: Principal, { room, clientId, text, meta = {} }: NewMessage): Promise<AppendedMessage> {
-    return this.log.send({ room, sender, clientId, text, meta });
+    const retryAfterMs = this.limits.takeSend(room);
+    if (retryAfterMs > 0) return this.#refuse(sender, room, retryAfterMs);
+    const sent = this.log.send({ room, sender, clientId, text, meta });
+    if (this.limits.isOn) sent.catch(() => this.limits.giveBackSend(room));
+    return sent;
   }
 
   /** Sends and shows the message: one that was there already as it stands, to its sender wherever he is now. Errors as for `send`. */
@@ -74,5 +82,11 @@ export class MessagingService {
   async delete(deleter: Principal, name: MessageName): Promise<{ seq: number }> {
     const { lastSeq } = await this.edits.delete(deleter, name);
     return { seq: lastSeq };
+  }
+
+  // A stranger must not learn by it that the room is there, and busy.
+  async #refuse(sender: string, room: string, retryAfterMs: number): Promise<never> {
+    await this.access.require(sender, room, 'message.send');
+    throw rateLimited(retryAfterMs);
   }
 }

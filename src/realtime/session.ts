@@ -24,7 +24,7 @@ export interface SessionHost {
   /** Runs the command's handler; resolves when it is answered, never rejects. */
   dispatch(session: Session, frame: CommandFrame): Promise<void>;
   /** @returns 0, or the milliseconds that the user must wait. */
-  takeCommand(user: string): number;
+  takeCommand(user: string, connection: string): number;
   readonly turnEnd: TurnEnd;
 }
 
@@ -172,7 +172,7 @@ export class Session implements Follower {
     if ('problem' in parsed) return this.#refuse(parsed.problem);
     const { command } = parsed;
     this.#badFrames = 0;
-    const retryAfterMs = this.host.takeCommand(this.userId);
+    const retryAfterMs = this.host.takeCommand(this.userId, this.id);
     if (retryAfterMs > 0) return this.#limit(command.id, retryAfterMs);
     this.#start(command);
   }
@@ -181,7 +181,7 @@ export class Session implements Follower {
   #refuse({ id, code, message, details }: FrameProblem): void {
     this.write(errorFrame(id, { code, message, retryable: false, ...(details && { details }) }));
     if (code === 'bad_frame' && ++this.#badFrames >= MAX_BAD_FRAMES) return this.close('protocolViolation');
-    if (this.host.takeCommand(this.userId) > 0) this.#countRefusal();
+    if (this.host.takeCommand(this.userId, this.id) > 0) this.#countRefusal();
   }
 
   #limit(id: number | undefined, retryAfterMs: number): void {

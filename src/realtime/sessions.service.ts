@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../auth/principal.js';
 import { UserDirectory } from '../auth/user-directory.js';
-import { OpenConnections } from '../limits/open-connections.js';
 import { RateLimits } from '../limits/rate-limits.js';
 import { ephemeralFrame, FEATURES, LIMITS, TIMES } from '../protocol/index.js';
 import { PresenceService } from '../presence/presence.service.js';
@@ -28,22 +27,20 @@ export class Sessions implements SessionHost {
     readonly turnEnd: TurnEnd,
     private readonly hub: Hub,
     private readonly limits: RateLimits,
-    private readonly connections: OpenConnections,
     private readonly directory: UserDirectory,
     private readonly presence: PresenceService,
     private readonly subscriptions: SubscriptionsService,
     private readonly metrics: Metrics,
   ) {}
 
-  takeCommand(user: string): number {
+  takeCommand(user: string, connection: string): number {
     this.metrics.counts.frames++;
-    return this.limits.takeCommand(user);
+    return this.limits.takeCommand(user, connection);
   }
 
   open(ws: WebSocket, socket: Socket, principal: Principal): Session {
     const session = new Session(`c_${randomUUID()}`, principal, ws, socket, this);
     this.hub.add(session);
-    this.connections.opened(session.userId);
     this.metrics.counts.opened++;
     session.write(
       ephemeralFrame('hello', {
@@ -64,7 +61,6 @@ export class Sessions implements SessionHost {
     session.markClosed();
     this.metrics.closed(session.connection.closeReason ?? 'client');
     this.hub.remove(session);
-    this.connections.closed(session.userId);
     this.subscriptions.endAll(session);
     this.presence.forget(session);
     this.presence.disconnected(session.userId, session.id);

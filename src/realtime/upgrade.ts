@@ -28,29 +28,37 @@ export class Upgrade {
     private readonly storm: Storm,
   ) {}
 
-  /** @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated, timeout */
+  /**
+   * Counts the socket among the user's: `release` it when it is closed, or does not open.
+   * @throws {ChatError} that the HTTP answer is made of: not_found, unavailable, rate_limited, forbidden, validation_failed, unauthenticated, timeout
+   */
   async admit(request: IncomingMessage): Promise<Principal> {
     // Compared as it is: `new URL` throws on targets that HTTP lets through.
     if (request.url?.split('?', 1)[0] !== '/ws') throw new ChatError('not_found', 'There is no such path.');
     if (request.rawHeaders.length / 2 > MAX_HEADERS) throw new ChatError('validation_failed', 'The request has too many headers.');
     this.#assertServing();
-    const retryAfterMs = this.limits.takeHandshake(clientAddress(request));
+    const retryAfterMs = this.limits.takeHandshake(clientAddress(request, this.config.trustedProxies));
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
     this.#checkOrigin(request);
     assertHandshake(request);
     this.storm.arrived();
-    return this.authenticator.authenticateUpgrade(request);
+    const principal = await this.authenticator.authenticateUpgrade(request);
+    await this.connections.claim(principal.userId);
+    return principal;
   }
 
   /**
-   * Asks again what may have changed while the user was authenticated, and counts his open sockets: call it in the turn in which the
-   * socket opens, or many handshakes at once would all count the same few.
-   * @throws {ChatError} unavailable, forbidden, unauthenticated, rate_limited
+   * Asks again what may have changed since the user was asked for his token: call it in the turn in which the socket opens.
+   * @throws {ChatError} unavailable, forbidden, unauthenticated
    */
   confirm(principal: Principal): void {
     this.#assertServing();
     this.revocations.assertValid(principal);
-    this.connections.assertRoomFor(principal.userId);
+  }
+
+  /** What was admitted has closed, or has not opened. */
+  release(principal: Principal): void {
+    this.connections.release(principal.userId);
   }
 
   #assertServing(): void {

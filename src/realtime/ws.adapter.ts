@@ -82,12 +82,27 @@ export class ChatAdapter extends WsAdapter {
     socket.on('error', () => socket.destroy());
     try {
       const principal = await this.#upgrade.admit(request);
-      if (socket.destroyed) return;
-      this.#upgrade.confirm(principal);
-      this.#sockets!.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket, principal));
+      if (!this.#accept(request, socket, head, principal)) this.#upgrade.release(principal);
     } catch (error) {
       refuse(socket, error);
     }
+  }
+
+  /** @returns whether the socket opened; if not, it was answered */
+  #accept(request: IncomingMessage, socket: Socket, head: Buffer, principal: Principal): boolean {
+    let isOpen = false;
+    try {
+      if (socket.destroyed) return false;
+      this.#upgrade.confirm(principal);
+      // Calls back at once or never.
+      this.#sockets!.handleUpgrade(request, socket, head, (ws) => {
+        isOpen = true;
+        this.#open(ws, socket, principal);
+      });
+    } catch (error) {
+      refuse(socket, error);
+    }
+    return isOpen;
   }
 
   #open(ws: WebSocket, socket: Socket, principal: Principal): void {
@@ -98,7 +113,10 @@ export class ChatAdapter extends WsAdapter {
     ws.on('ping', onPing);
     ws.on('pong', onPong);
     ws.on('error', ignoreError);
-    ws.on('close', () => this.#sessions.closed(session));
+    ws.on('close', () => {
+      this.#sessions.closed(session);
+      this.#upgrade.release(principal);
+    });
   }
 }
 

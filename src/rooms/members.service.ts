@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, Repository } from 'typeorm';
+import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { RoomLog } from '../log/room-log.js';
@@ -10,12 +11,14 @@ import { MembershipEntity, type MemberView, memberView } from './membership.enti
 import { addMember, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
 import { type BanView, banView, RoomBanEntity } from './room-ban.entity.js';
+import { assertRoomForUsers } from './rooms-per-user.js';
 import type { PageRequest } from './rooms.repository.js';
 
 /** What owners and moderators do about the users of a room. Acts and errors are as in `RoomsService`. */
 @Injectable()
 export class MembersService {
   constructor(
+    private readonly config: Config,
     private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly access: RoomAccess,
@@ -37,9 +40,9 @@ export class MembersService {
       const { member, target } = await targetFacts(tx, caller, user, role);
       await requireUnderLock(tx, caller, 'member.set', target);
       if (!member) {
-        if (tx.room.memberCount >= LIMITS.membersPerRoom) {
-          throw new ChatError('conflict', `The room has its ${LIMITS.membersPerRoom} members already.`);
-        }
+        const { roomMembersMax, roomsPerUser } = this.config;
+        if (tx.room.memberCount >= roomMembersMax) throw new ChatError('conflict', `The room has its ${roomMembersMax} members already.`);
+        await assertRoomForUsers(tx.manager, [user], roomsPerUser);
         return memberView(await addMember(tx, user, role, caller));
       }
       if (member.role !== role) {

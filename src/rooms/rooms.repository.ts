@@ -2,11 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { Acts } from '../changes/acts.js';
+import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { messageView } from '../log/message.entity.js';
 import { roomView } from '../log/room.entity.js';
 import { LIMITS, type Message, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { type Page, PageCursor } from './page-cursor.js';
+import { assertRoomForUsers } from './rooms-per-user.js';
 import {
   FIND_MADE_ROOM,
   FIND_ROOM,
@@ -60,14 +62,18 @@ export interface MadeRoom {
 @Injectable()
 export class RoomsRepository {
   constructor(
+    private readonly config: Config,
     private readonly sql: Sql,
     private readonly acts: Acts,
   ) {}
 
-  /** Makes the room with its members at once, and tells them. Null: one with its creation key, or a direct one of its members, is committed already. */
+  /**
+   * Makes the room with its members at once, and tells them. Null: one with its creation key, or a direct one of its members, is committed already.
+   * @throws {ChatError} conflict when a member may be in no further room
+   */
   async insert(room: NewRoom): Promise<RoomView | null> {
     const { type, name, topic, meta, createdBy, members, creationKey } = room;
-    const [row] = await this.sql.query<InsertedRoomRow>(INSERT_ROOM, [
+    const values = [
       uuidv7(),
       type,
       name,
@@ -79,7 +85,14 @@ export class RoomsRepository {
       creationKey,
       directKey(room),
       members.map(({ role }) => role),
-    ]);
+    ];
+    const users = members.map(({ user }) => user);
+    const row = await this.sql.transaction(async (manager) => {
+      const [inserted] = await manager.query<InsertedRoomRow[]>(INSERT_ROOM.text, values);
+      // Behind the room's row, as everybody takes these locks; the room itself is among what is counted.
+      if (inserted) await assertRoomForUsers(manager, users, this.config.roomsPerUser, 1);
+      return inserted;
+    });
     row?.acts.forEach((act) => this.acts.publish(act));
     return row ? viewOf(row) : null;
   }

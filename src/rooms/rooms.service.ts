@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import type { QueryDeepPartialEntity } from 'typeorm';
+import { Config } from '../config/config.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
 import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
@@ -35,6 +37,8 @@ export interface RoomChanges {
 @Injectable()
 export class RoomsService {
   constructor(
+    private readonly config: Config,
+    private readonly limits: RateLimits,
     private readonly log: RoomLog,
     private readonly access: RoomAccess,
     private readonly rooms: RoomsRepository,
@@ -46,6 +50,8 @@ export class RoomsService {
    */
   async create(user: string, draft: RoomDraft, creationKey: string | null = null): Promise<{ room: RoomView; created: boolean }> {
     const room = newRoom(user, draft, creationKey);
+    const { roomMembersMax } = this.config;
+    if (room.members.length > roomMembersMax) throw new ChatError('conflict', `A room may have ${roomMembersMax} members.`);
     const view = await this.rooms.insert(room);
     if (!view) return { room: await this.#made(room), created: false };
     return { room: view, created: true };
@@ -97,8 +103,10 @@ export class RoomsService {
     });
   }
 
-  /** Into a public room; in batches. Joining twice is no error and makes no event. */
-  join(user: string, room: string): Promise<{ role: Role }> {
+  /** Into a public room; in batches. Joining twice is no error and makes no event. @throws {ChatError} rate_limited too */
+  async join(user: string, room: string): Promise<{ role: Role }> {
+    const retryAfterMs = this.limits.takeJoin(user);
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
     return this.log.join(room, user);
   }
 

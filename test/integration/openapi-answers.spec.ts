@@ -180,7 +180,7 @@ describe('rate limits', () => {
   const askInVain = async (route: string, exhaust: () => unknown, asked: Ask) => {
     const isRefused = async () => {
       await exhaust();
-      const { code } = ((await recorder.ask(limited.url, route, [200, 201, 202, 204, 403, 404, 410, 429], asked)) ?? {}) as {
+      const { code } = ((await recorder.ask(limited.url, route, [200, 201, 202, 204, 401, 403, 404, 409, 410, 429], asked)) ?? {}) as {
         code?: string;
       };
       return code === 'rate_limited';
@@ -194,6 +194,16 @@ describe('rate limits', () => {
       while (limits.takeCommand('busy') === 0);
     };
     for (const route of withToken()) await askInVain(route, exhaust, { token: limited.token('busy'), ...example(route) });
+  });
+
+  it('429 of every route without a token, probes excepted', async () => {
+    const limits = limited.app.get(RateLimits, { strict: false });
+    const exhaust = () => {
+      while (limits.takeRequest('127.0.0.1') === 0);
+    };
+    const open = routes(() => true).filter((route) => !withToken().includes(route) && !route.includes('/health/'));
+    expect(open).toContain('POST /v1/auth/refresh');
+    for (const route of open) await askInVain(route, exhaust, example(route));
   });
 
   it('429 of making accounts and of logging in', async () => {
