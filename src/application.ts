@@ -40,7 +40,11 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.useGlobalPipes(validationPipe());
   app.useWebSocketAdapter(new ChatAdapter(app));
   if (config.allowedOrigins.length > 0) {
-    app.enableCors({ origin: [...config.allowedOrigins], exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'], maxAge: 600 });
+    app.enableCors({
+      origin: [...config.allowedOrigins],
+      exposedHeaders: ['x-request-id', 'retry-after', 'ratelimit', 'ratelimit-policy'],
+      maxAge: 600,
+    });
   }
   if (config.docs) serveOpenApi(app);
   if (config.metrics && config.metricsPort === undefined) serveMetrics(app);

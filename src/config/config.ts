@@ -87,7 +87,9 @@ export const SETTINGS = z.object({
   WS_QUERY_TOKEN: flag.default(true).describe('Whether `?access_token=` may open a socket.'),
   TRUSTED_PROXIES: proxies
     .default([])
-    .describe('Comma-separated addresses or ranges of proxies whose `X-Forwarded-For` is believed; `loopback` and `uniquelocal` are names for some.'),
+    .describe(
+      'Comma-separated addresses or ranges of proxies whose `X-Forwarded-For` is believed; `loopback` and `uniquelocal` are names for some.',
+    ),
   CONNECTIONS_PER_USER: count(10_000).default(50).describe('Open sockets of one user, on all instances together.'),
   ROOM_MEMBERS_MAX: count(100_000).default(100_000).describe('Members of one room.'),
   ROOMS_PER_USER: count(100_000).default(5_000).describe('Rooms that one user may be a member of.'),

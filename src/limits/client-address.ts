@@ -6,11 +6,11 @@ import proxyAddress from 'proxy-addr';
  * What limits by address count, of a REST request or an upgrade: the peer of the connection; when that is a trusted proxy, the nearest
  * address of `X-Forwarded-For` that is none. Of a header nothing else is believed, since any client can write one.
  * An IPv6 client owns a whole /64 of addresses, which count as one.
- * @param trustsProxy see `Config`
+ * @param trustsProxy `trustedProxies` of the configuration
  */
 export function clientAddress(
   request: Pick<IncomingMessage, 'socket' | 'headers'>,
-  trustedProxies: (address: string, hops: number) => boolean,
+  trustsProxy: (address: string, hops: number) => boolean,
 ): string {
   // The peer first. It ends with the first that is not trusted, or with the farthest one.
   const hops = proxyAddress.all(request as IncomingMessage, trustsProxy);

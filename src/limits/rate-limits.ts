@@ -33,7 +33,9 @@ export class RateLimits {
     this.#joins = new SharedLimit('joins', config.limitJoins, windows);
     this.#handshakes = new SharedLimit('handshakes', config.limitHandshakes, windows);
     const byConnection = config.limitCommandsPerConnection;
-    this.#connections = isTighter(byConnection, config.limitCommands) ? new TokenBuckets({ ...byConnection, maxKeys: MAX_CONNECTIONS }) : null;
+    this.#connections = isTighter(byConnection, config.limitCommands)
+      ? new TokenBuckets({ ...byConnection, maxKeys: MAX_CONNECTIONS })
+      : null;
   }
 
   /** One REST request of a user, or one command of his on a connection. */
