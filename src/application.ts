@@ -31,6 +31,7 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
     abortOnError: false,
   });
   app.useLogger(app.get(Logger));
+  app.set('trust proxy', config.trustedProxies);
   app.disable('x-powered-by');
   app.disable('etag');
   app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;

@@ -26,7 +26,7 @@ export function entryOf(
     outcome,
     actor: actorOf(request),
     target: targetOf(request),
-    address: clientAddress(request),
+    address: clientAddress(request, request.app.get('trust proxy fn') as (address: string) => boolean),
     requestId: typeof request.id === 'string' ? request.id : null,
     ...(details && { details }),
   };

@@ -33,7 +33,7 @@ describe('clientAddress', () => {
     ['10.0.0.1', '198.51.100.1, what?', '10.0.0.1', 'what is no address counts as the proxy'],
     ['10.0.0.1', ' ,, ', '10.0.0.1', 'nothing at all'],
     [undefined, '198.51.100.1', '', 'a peer that has gone'],
-  ])('%s with %s is %s: %s', (peer, forwarded, client) => {
+  ])('%s with %s is %s: %s', (peer, forwarded, client, _why) => {
     expect(clientAddress(request(peer, forwarded), trusted)).toBe(client);
   });
 

@@ -1,7 +1,7 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config/config.js';
 import type { RedisConnections } from '../redis/redis-connections.js';
-import { RedisBreaker } from './redis-breaker.js';
+import { type RedisBreaker } from './redis-breaker.js';
 
 export interface WindowOptions {
   /** Part of its keys in Redis; unique in the program. */
