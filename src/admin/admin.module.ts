@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { AdminController } from './admin.controller.js';
+import { AuditAdminController } from './audit-admin.controller.js';
 
-@Module({ imports: [AuthModule], controllers: [AdminController] })
+@Module({ imports: [AuthModule], controllers: [AdminController, AuditAdminController] })
 export class AdminModule {}

@@ -60,7 +60,7 @@ export class EmbeddedPostgres {
       const password = keptSecret(join(dataDir, 'postgres-password'));
       const cluster = await prepareCluster(home, join(dataDir, 'postgres-password'), binaries, launcher);
       const { server, port } = await startServer(cluster, join(dataDir, 'postgres.log'), binaries, launcher, options);
-      const url = (database: string) => `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
+      const url = (database: string) => connectionUrl(password, port, database);
       const embedded = new EmbeddedPostgres(url(DATABASE), launcher.name, server, unlock);
       await makeDatabase(url('postgres')).catch(async (error: unknown) => {
         await embedded.stop();
@@ -100,6 +100,29 @@ export class EmbeddedPostgres {
   unref(): void {
     this.server.unref();
   }
+}
+
+/** The URL of the embedded PostgreSQL that a server runs on this folder now; undefined when none does. */
+export async function runningPostgresUrl(dataDir: string): Promise<string | undefined> {
+  const lines = (await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const port = Number(lines[3]);
+  if (!Number.isInteger(port) || port === 0 || lines[7]?.trim() !== 'ready') return undefined;
+  const url = connectionUrl(keptSecret(join(dataDir, 'postgres-password')), port, DATABASE);
+  const client = new pg.Client({ connectionString: url });
+  try {
+    await client.connect();
+    return url;
+  } catch (error) {
+    // The file was left over: nobody listens there.
+    if ((error as { code?: unknown }).code === 'ECONNREFUSED') return undefined;
+    throw error;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function connectionUrl(password: string, port: number, database: string): string {
+  return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
 /** The cluster in `home`, made whole under another name first, so that a crash leaves no half of one. */

@@ -14,6 +14,7 @@ export const CURSOR_KEYS = {
   room: z.tuple([z.guid()]),
   timedRoom: z.tuple([z.int().min(0).max(253_402_300_799_999), z.guid()]),
   user: z.tuple([z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null)]),
+  auditSeq: z.tuple([z.int().min(1)]),
 } as const;
 
 type KeyKind = keyof typeof CURSOR_KEYS;

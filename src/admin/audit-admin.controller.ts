@@ -1,0 +1,73 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type AuditFilter, AuditQuery, type AuditRecord } from '../audit/audit-query.js';
+import { Audited } from '../audit/audited.js';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { PageCursor } from '../rooms/page-cursor.js';
+import { AuditEntryBody, AuditFilterDto, AuditPageBody, AuditQueryDto } from './audit-admin.dto.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/audit')
+export class AuditAdminController {
+  constructor(private readonly audit: AuditQuery) {}
+
+  @Get()
+  @Audited('audit.read')
+  @RequireScope('audit:read')
+  @ApiOperation({ summary: 'Read the audit log', description: 'Newest first. Filters are joined by "and". Needs the role `admin`.' })
+  @ApiOkResponse({ type: AuditPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async list(@Query() { cursor, limit, ...filters }: AuditQueryDto): Promise<AuditPageBody> {
+    const cursors = new PageCursor('auditSeq', 'audit', JSON.stringify(filters));
+    const before = cursors.read(cursor)?.[0] ?? null;
+    const records = await this.audit.newest(filterOf(filters), before, limit + 1);
+    return cursors.page(
+      records,
+      limit,
+      ({ seq }) => [seq],
+      (record) => record,
+    );
+  }
+
+  @Get('export')
+  @Audited('audit.export')
+  @RequireScope('audit:read')
+  @ApiOperation({
+    summary: 'Export the audit log',
+    description: 'One JSON object a line, oldest first, all that there is at the beginning of the request. Needs the role `admin`.',
+  })
+  @ApiOkResponse({ content: { 'application/x-ndjson': { schema: { $ref: getSchemaPath(AuditEntryBody) } } } })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async export(@Query() filters: AuditFilterDto, @Res() response: Response): Promise<void> {
+    const records = this.audit.all(filterOf(filters));
+    const first = await records.next(); // fails before anything is answered
+    response.setHeader('content-type', 'application/x-ndjson; charset=utf-8');
+    await pipeline(Readable.from(lines(first, records)), response);
+  }
+}
+
+async function* lines(first: IteratorResult<AuditRecord>, rest: AsyncGenerator<AuditRecord>): AsyncGenerator<string> {
+  if (first.done === true) return;
+  yield lineOf(first.value);
+  for await (const record of rest) yield lineOf(record);
+}
+
+/** JSON escapes line breaks in values: an entry is one line. */
+function lineOf(record: AuditRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+function filterOf({ target, from, to, ...rest }: AuditFilterDto): AuditFilter {
+  const [, name, value] = /^([a-z]+):([^]+)$/.exec(target ?? '') ?? [];
+  return {
+    ...rest,
+    target: name === undefined ? undefined : { [name]: value! },
+    from: from === undefined ? undefined : new Date(from),
+    to: to === undefined ? undefined : new Date(to),
+  };
+}

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { verifyAuditLog } from '../../src/audit/verify-audit-log.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  const entries = Array.from({ length: 1_500 }, (_, index) => ({
+    action: 'user.ban',
+    outcome: 'ok',
+    actorKind: 'user',
+    actorId: `ädmin ${index}`,
+    target: { user: `u${index}` },
+    details: index % 2 ? { n: index, text: 'a"\n' } : null,
+  }));
+  await client.query('SELECT append_audit_v1($1::jsonb)', [JSON.stringify(entries)]);
+});
+
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+/** Does what only a superuser can, looks, and puts the rows back. */
+async function tampered(...statements: string[]): Promise<string> {
+  await client.query('CREATE TABLE kept AS TABLE audit_log; CREATE TABLE kept_head AS TABLE audit_head');
+  await client.query('ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only');
+  try {
+    for (const statement of statements) await client.query(statement);
+    return await verifyAuditLog(database.url).then(
+      () => 'found nothing',
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
+  } finally {
+    await client.query(
+      'DELETE FROM audit_log; INSERT INTO audit_log TABLE kept; DELETE FROM audit_head; INSERT INTO audit_head TABLE kept_head',
+    );
+    await client.query('DROP TABLE kept, kept_head; ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_append_only');
+  }
+}
+
+describe('the check of the audit log', () => {
+  it('counts the rows and names the head of a log that is as it was written', async () => {
+    const { rows } = await client.query<{ hash: string }>(`SELECT encode(hash, 'hex') AS hash FROM audit_head`);
+    expect(await verifyAuditLog(database.url)).toEqual({ seq: 1_500n, hash: rows[0]!.hash });
+  });
+
+  it.each([
+    ['action', `'user.unban'`],
+    ['outcome', `'failed'`],
+    ['actor_id', `'somebody'`],
+    ['actor_kind', `'key'`],
+    ['target', `'{"user":"other"}'`],
+    ['address', `'192.0.2.9'`],
+    ['request_id', `'r2'`],
+    ['details', `'{}'`],
+    ['at', `at + interval '1 ms'`],
+  ])('finds a changed %s', async (column, value) => {
+    expect(await tampered(`UPDATE audit_log SET ${column} = ${value} WHERE seq = 1200`)).toBe('ChainBroken: row 1200 was changed');
+  });
+
+  it('finds a removed row, at the beginning, in the middle, and at the end', async () => {
+    expect(await tampered('DELETE FROM audit_log WHERE seq = 1')).toContain('row 1 is missing');
+    expect(await tampered('DELETE FROM audit_log WHERE seq = 1000')).toContain('row 1000 is missing');
+    expect(await tampered('DELETE FROM audit_log WHERE seq = 1500')).toContain('row 1499 is the last');
+  });
+
+  it('finds rows that changed places, and a removed row whose place was closed', async () => {
+    const swap = [
+      'UPDATE audit_log SET seq = 0 WHERE seq = 7',
+      'UPDATE audit_log SET seq = 7 WHERE seq = 8',
+      'UPDATE audit_log SET seq = 8 WHERE seq = 0',
+    ];
+    expect(await tampered(...swap)).toContain('ChainBroken: row 7');
+    expect(await tampered('DELETE FROM audit_log WHERE seq = 7', 'UPDATE audit_log SET seq = seq - 1 WHERE seq = 8')).toContain(
+      'ChainBroken: row 7',
+    );
+  });
+
+  it('finds a cut tail by a head that was kept elsewhere, and a log that was made anew', async () => {
+    const { rows } = await client.query<{ hash: string }>(`SELECT encode(hash, 'hex') AS hash FROM audit_log WHERE seq = 1400`);
+    const { hash } = rows[0]!;
+    await expect(verifyAuditLog(database.url, { seq: 1_400n, hash })).resolves.toMatchObject({ seq: 1_500n });
+    await expect(verifyAuditLog(database.url, { seq: 1_501n, hash })).rejects.toThrow('its end was cut off');
+    await expect(verifyAuditLog(database.url, { seq: 1_399n, hash })).rejects.toThrow('row 1399 is not the one');
+  });
+});
+
+describe('a role that is not the owner', () => {
+  it('adds through the function, and can neither change, remove nor empty', async () => {
+    const role = `audit_writer_${process.pid}`;
+    await client.query(`CREATE ROLE ${role}; GRANT SELECT ON audit_log TO ${role}`);
+    try {
+      await client.query(`SET ROLE ${role}`);
+      await client.query(`SELECT append_audit_v1('[{"action":"a.b","outcome":"ok","actorKind":"server"}]')`);
+      for (const sql of [
+        'UPDATE audit_log SET actor_id = NULL',
+        'DELETE FROM audit_log',
+        'TRUNCATE audit_log',
+        'UPDATE audit_head SET seq = 0',
+      ])
+        await expect(client.query(sql)).rejects.toThrow('permission denied');
+    } finally {
+      await client.query(`RESET ROLE; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
+  });
+});
