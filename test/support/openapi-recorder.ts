@@ -61,7 +61,7 @@ export class OpenApiRecorder {
       throw new Error(`${route} ${asked}\nanswered ${answer.status} ${answer.text.slice(0, 1000)}\n${faults.join('\n')}`);
     }
     this.answers.push({ route, ask, answer });
-    return answer.text === '' ? undefined : (JSON.parse(answer.text) as unknown);
+    return !headerIsJson(answer) ? undefined : (JSON.parse(answer.text) as unknown);
   }
 
   /** What of an answer, or of a request that succeeded, is not as the document says. */
@@ -84,6 +84,15 @@ export class OpenApiRecorder {
     const described = responses[status];
     if (described === undefined) return [`the document does not say that it may answer ${status}`];
     if (described.content === undefined) return text === '' ? [] : ['the document says that there is no body'];
+    const lines = described.content['application/x-ndjson'];
+    if (lines !== undefined) {
+      if (headers.get('content-type') !== 'application/x-ndjson; charset=utf-8') return ['it is not of the type application/x-ndjson'];
+      const schema = [...steps(route), 'responses', String(status), 'content', 'application/x-ndjson', 'schema'];
+      return text
+        .split('\n')
+        .filter(Boolean)
+        .flatMap((line) => this.#misfits(schema, JSON.parse(line)));
+    }
     if (!/^application\/json; charset=utf-8$/.test(headers.get('content-type') ?? '')) return ['it is not of the type application/json'];
     return this.#misfits([...steps(route), 'responses', String(status), 'content', 'application/json', 'schema'], JSON.parse(text));
   }
@@ -112,6 +121,10 @@ export class OpenApiRecorder {
     if (validate(value)) return [];
     return validate.errors!.map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
   }
+}
+
+function headerIsJson({ headers }: Answer): boolean {
+  return headers.get('content-type')?.startsWith('application/json') === true;
 }
 
 function steps(route: string): string[] {
