@@ -1,9 +1,7 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { catchError, concatMap, from, type Observable, switchMap } from 'rxjs';
-import { ChatError } from '../errors/chat-error.js';
 import { toChatError } from '../errors/http-error.js';
 import { AuditLog } from './audit-log.js';
-import type { AuditAction } from './audit-entry.js';
 import { type AuditedRequest, entryOf } from './audited-request.js';
 
 /** Writes each call of an `@Audited` route. Runs when every guard has let it in. */
@@ -27,15 +25,7 @@ export class AuditInterceptor implements NestInterceptor {
           return answer;
         }),
       );
-    return isRead ? handled() : from(this.#begin(request, action)).pipe(switchMap(handled));
-  }
-
-  /** An act that leaves no trace is not done. */
-  async #begin(request: AuditedRequest, action: AuditAction): Promise<void> {
-    try {
-      await this.log.record(entryOf(request, action, 'begun'));
-    } catch (error) {
-      throw new ChatError('unavailable', 'The audit log cannot be written.', { cause: error });
-    }
+    // An act that would leave no trace is not done: it fails as the log did.
+    return isRead ? handled() : from(this.log.record(entryOf(request, action, 'begun'))).pipe(switchMap(handled));
   }
 }

@@ -133,7 +133,7 @@ function successFaults(document: OpenApi, { responses }: Operation): string[] {
 function contentFaults(document: OpenApi, content: Operation['responses'][string]['content'], what: string): string[] {
   const types = Object.keys(content ?? {});
   if (!['application/json', 'application/x-ndjson'].includes(types.join())) return [`${what} is of the types ${types.join() || 'none'}`];
-  const { schema, example } = content!['application/json']!;
+  const { schema, example } = content![types[0]!]!;
   if (schema === undefined) return [`${what} has no schema`];
   return example === undefined ? unexampled(document, schema, what, []) : [];
 }
