@@ -62,12 +62,6 @@ function lineOf(record: AuditRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-function filterOf({ target, from, to, ...rest }: AuditFilterDto): AuditFilter {
-  const [, name, value] = /^([a-z]+):([^]+)$/.exec(target ?? '') ?? [];
-  return {
-    ...rest,
-    target: name === undefined ? undefined : { [name]: value! },
-    from: from === undefined ? undefined : new Date(from),
-    to: to === undefined ? undefined : new Date(to),
-  };
+function filterOf({ from, to, ...rest }: AuditFilterDto): AuditFilter {
+  return { ...rest, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
 }

@@ -6,8 +6,8 @@ export interface AuditFilter {
   actor?: string | undefined;
   action?: string | undefined;
   outcome?: AuditOutcome | undefined;
-  /** One field of the target and its value. */
-  target?: Readonly<Record<string, string>> | undefined;
+  /** A value of the target, of whatever field. */
+  target?: string | undefined;
   /** From this moment on. */
   from?: Date | undefined;
   /** Before this moment. */
@@ -49,7 +49,7 @@ const SELECT = `
     encode(prev_hash, 'hex') AS prev_hash, encode(hash, 'hex') AS hash
   FROM audit_log
   WHERE ($1::text IS NULL OR actor_id = $1) AND ($2::text IS NULL OR action = $2) AND ($3::text IS NULL OR outcome = $3)
-    AND ($4::jsonb IS NULL OR target @> $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)`;
+    AND ($4::text IS NULL OR jsonb_path_query_array(target, '$.*') @> jsonb_build_array($4)) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)`;
 const NEWEST: Statement = {
   name: 'audit_newest',
   text: `${SELECT} AND ($7::bigint IS NULL OR seq < $7) ORDER BY seq DESC LIMIT $8`,
@@ -85,7 +85,7 @@ export class AuditQuery {
 }
 
 function valuesOf({ actor, action, outcome, target, from, to }: AuditFilter): unknown[] {
-  return [actor ?? null, action ?? null, outcome ?? null, target ? JSON.stringify(target) : null, from ?? null, to ?? null];
+  return [actor ?? null, action ?? null, outcome ?? null, target ?? null, from ?? null, to ?? null];
 }
 
 function recordOf(row: Row): AuditRecord {

@@ -31,7 +31,7 @@ it('pages, newest first, by each filter and by all together', async () => {
   const seen: AuditRecord[] = [];
   let cursor = '';
   do {
-    const { body } = await get(`?actor=ada&action=user.ban&target=user:u2&outcome=ok&from=2020-01-01T00:00:00Z&limit=30${cursor}`);
+    const { body } = await get(`?actor=ada&action=user.ban&target=u2&outcome=ok&from=2020-01-01T00:00:00Z&limit=30${cursor}`);
     seen.push(...(body.items as AuditRecord[]));
     cursor = body.nextCursor === null ? '' : `&cursor=${body.nextCursor as string}`;
   } while (cursor !== '');

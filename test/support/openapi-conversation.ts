@@ -63,7 +63,7 @@ export class Conversation {
     const audit = {
       actor: 'root',
       action: 'user.ban',
-      target: 'user:u 9/é',
+      target: 'u 9/é',
       outcome: 'ok',
       from: '2020-01-01T00:00:00Z',
       to: '2999-01-01T00:00:00Z',
@@ -71,7 +71,7 @@ export class Conversation {
     await this.ask('GET /v1/admin/audit', 200, { token, query: { ...audit, limit: 1 } });
     const { nextCursor } = (await this.ask('GET /v1/admin/audit', 200, { token, query: { limit: 1 } })) as { nextCursor: string };
     await this.ask('GET /v1/admin/audit', 200, { token, query: { cursor: nextCursor, limit: 1 } });
-    await this.ask('GET /v1/admin/audit/export', 200, { token, query: { action: 'notice.send', outcome: 'begun', target: 'user:u1' } });
+    await this.ask('GET /v1/admin/audit/export', 200, { token, query: { action: 'notice.send', outcome: 'begun', target: 'u1' } });
     await this.ask('GET /health/live', 200);
     await this.ask('GET /health/ready', 200);
   }

@@ -30,7 +30,7 @@ const UP = [
   `CREATE INDEX audit_log_actor ON audit_log (actor_id, seq)`,
   `CREATE INDEX audit_log_action ON audit_log (action, seq)`,
   `CREATE INDEX audit_log_at ON audit_log (at)`,
-  `CREATE INDEX audit_log_target ON audit_log USING gin (target jsonb_path_ops)`,
+  `CREATE INDEX audit_log_target ON audit_log USING gin (jsonb_path_query_array(target, '$.*') jsonb_path_ops)`,
 
   // The one row is the end of the chain, and the lock of who adds to it.
   `CREATE TABLE audit_head (
