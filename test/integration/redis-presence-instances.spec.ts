@@ -7,7 +7,7 @@ import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
 /** As in production, but for the time that it takes; and a busy machine may take long to answer. */
-const FAST: PresenceTimes = { answerMs: 5_000, beatMs: 100, leaseMs: 1_000, lingerMs: 300, graceMs: 300, claimMs: 500, rejoinMs: 300 };
+const FAST: PresenceTimes = { answerMs: 5_000, beatMs: 200, leaseMs: 1_500, lingerMs: 300, graceMs: 300, claimMs: 500, rejoinMs: 300 };
 
 describe('presence of several instances over Redis', () => {
   let redis: TestRedis;
