@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { Config } from '../config/config.js';
+import { TelemetryModule } from '../telemetry/telemetry.module.js';
 import { openDataSource, serverDataSource } from './data-source.js';
 import { Sql } from './sql.js';
 import { Storm } from './storm.js';
@@ -10,6 +11,7 @@ import { Storm } from './storm.js';
 @Global()
 @Module({
   imports: [
+    TelemetryModule,
     TypeOrmModule.forRootAsync({
       inject: [Config],
       useFactory: (config: Config) => ({
