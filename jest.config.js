@@ -23,6 +23,7 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
-  maxWorkers: 2,
+  // A Redis that is given is there for one file at a time.
+  maxWorkers: process.env.TEST_REDIS_URL ? 1 : 2,
   testTimeout: 30_000,
 };

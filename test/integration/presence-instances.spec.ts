@@ -3,7 +3,7 @@ import { ChatClient, type Frame } from '../support/chat-client.js';
 import { Stopwatch, timed } from '../support/stopwatch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
@@ -18,8 +18,9 @@ describe('who is there, on two instances', () => {
 
   beforeEach(async () => {
     [database, redis, clients] = [await createTestDatabase(), await TestRedis.start(), []];
-    proxy = await TcpProxy.to('127.0.0.1', redis.port);
-    one = await startTestApp({ DATABASE_URL: database.url, REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+    const way = await redis.proxied();
+    proxy = way.proxy;
+    one = await startTestApp({ DATABASE_URL: database.url, REDIS_URL: way.url });
     two = await startTestApp({ DATABASE_URL: database.url, REDIS_URL: redis.url });
   });
 

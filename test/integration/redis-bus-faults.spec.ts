@@ -6,7 +6,7 @@ import { MAX_BYTES_UNDER_WAY } from '../../src/bus/redis-outbox.js';
 import { Ear, logEvent, noteOf } from '../contracts/room-bus.contract.js';
 import { BUS_PREFIX, type OwnBus, startRedisBus } from '../support/redis-buses.js';
 import { Stopwatch, timed } from '../support/stopwatch.js';
-import { TcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
@@ -39,9 +39,9 @@ describe('the bus on a Redis that fails', () => {
   }
 
   async function proxied(): Promise<{ proxy: TcpProxy; url: string }> {
-    const proxy = await TcpProxy.to('127.0.0.1', redis.port);
-    ending.push(() => proxy.close());
-    return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
+    const way = await redis.proxied();
+    ending.push(() => way.proxy.close());
+    return way;
   }
 
   /** Publishes one note after the other until one of them is heard. */
@@ -134,7 +134,7 @@ describe('the bus on a Redis that fails', () => {
   });
 
   it('is not up because sockets are open: where it hears is not where it publishes', async () => {
-    const other = await TestRedis.start();
+    const other = await TestRedis.startOwn();
     ending.push(() => other.stop());
     const own = startRedisBus(redis.url, { hearsVia: other.url });
     ending.push(own.close);

@@ -12,7 +12,7 @@ export class RedisCluster {
   static async start(): Promise<RedisCluster> {
     const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'no'];
     const secret = ['--requirepass', PASSWORD, '--masterauth', PASSWORD];
-    const cluster = new RedisCluster(await Promise.all([0, 1, 2].map(() => TestRedis.start([...options, ...secret]))));
+    const cluster = new RedisCluster(await Promise.all([0, 1, 2].map(() => TestRedis.startOwn([...options, ...secret]))));
     const share = Math.ceil(SLOTS / cluster.nodes.length);
     for (const [index, node] of cluster.nodes.entries()) {
       await cluster.on(node, async (client) => {

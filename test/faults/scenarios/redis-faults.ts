@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { TcpProxy } from '../../support/tcp-proxy.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
 import type { FaultCluster } from '../fault-cluster.js';
 import type { Load } from '../load.js';
@@ -75,13 +75,13 @@ function latencyNote({ ledger: { answers } }: Load, from: number, frozen: number
 }
 
 async function blackHoled(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
-  const proxy = await TcpProxy.to('127.0.0.1', cluster.redis.port);
-  const deaf = await cluster.add({ settings: { REDIS_URL: `redis://127.0.0.1:${proxy.port}` } });
+  const { proxy, url } = await cluster.redis.proxied();
+  const deaf = await cluster.add({ settings: { REDIS_URL: url } });
   try {
     await cluster.becomes('ok');
     const outcome = await underLoad(cluster, extent, { pauseMs: 150 }, async (load) => {
       await Promise.all(load.devices.slice(0, 3).map((device) => device.goTo(deaf.wsUrl)));
-      const port = await busConnection(cluster, proxy);
+      const port = busConnection(proxy);
       const began = performance.now();
       proxy.deafen(port);
       // A connection that is replaced is closed.
@@ -98,14 +98,9 @@ async function blackHoled(cluster: FaultCluster, extent: Extent): Promise<Outcom
 }
 
 /** The port, on the side of Redis, of the connection through the proxy that hears rooms. */
-async function busConnection(cluster: FaultCluster, proxy: TcpProxy): Promise<number> {
-  const listed = await cluster.redis.with((client) => client.client('LIST', 'TYPE', 'PUBSUB'));
-  const ports = String(listed)
-    .split('\n')
-    .filter((line) => Number(/ sub=(\d+)/.exec(line)?.[1]) > 3)
-    .map((line) => Number(/ addr=[^ ]*:(\d+)/.exec(line)?.[1]));
-  const found = ports.filter((port) => proxy.has(port));
-  assert.equal(found.length, 1, `connections that hear rooms: ${String(listed)}`);
+function busConnection(proxy: TcpProxy): number {
+  const found = proxy.portsThatSent(/\r\nsubscribe\r\n[^*]*:room:\{/);
+  assert.equal(found.length, 1, `connections that hear rooms: ${found.length}`);
   return found[0]!;
 }
 
