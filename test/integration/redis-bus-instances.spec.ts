@@ -8,6 +8,10 @@ import { createTestDatabase, type TestDatabase } from '../support/test-database.
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
+/** Of messages while Redis lives, and as many while it hangs; those of one are more bytes than the bus may hold. */
+const BLOCKS = 5;
+const BLOCK_ROUNDS = 100;
+
 const median = (values: number[]) => percentile(values, 0.5);
 
 function percentile(values: number[], share: number): number {
@@ -57,8 +61,8 @@ describe('two instances on one database and one Redis', () => {
       latencies.push(performance.now() - began);
     }
     expect(bob.events(room).map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
-    // A second is what the poll of the changes would take; this is the bus.
-    expect(median(latencies)).toBeLessThan(100);
+    // By the poll of each second half of them would take longer than half a second.
+    expect(median(latencies)).toBeLessThan(300);
   });
 
   it('brings typing and read marks', async () => {
@@ -88,31 +92,42 @@ describe('two instances on one database and one Redis', () => {
     await bob.command('room.unsubscribe', { room }); // this is about the sender alone
     const measure = async (name: string) => {
       const latencies: number[] = [];
-      for (let round = 0; round < 150; round++) {
+      for (let round = 0; round < BLOCK_ROUNDS; round++) {
         const began = performance.now();
         const acks = Array.from({ length: 16 }, (_, index) => send(`${name} ${round}.${index} ${text}`));
         await Promise.all(acks.map((ack) => ack.then(() => latencies.push(performance.now() - began))));
       }
       return latencies;
     };
-    await measure('warm');
-    const live = await measure('live');
-    redis.freeze();
+    const isUp = () => a.get(RoomBus).health().status === 'up' && outbox.bytesUnderWay === 0;
     let held = 0;
-    const watch = setInterval(() => (held = Math.max(held, outbox.bytesUnderWay)), 5);
-    let frozen: number[];
-    try {
-      frozen = await measure('frozen');
-    } finally {
-      clearInterval(watch);
-      redis.thaw();
+    const measureFrozen = async () => {
+      redis.freeze();
+      const watch = setInterval(() => (held = Math.max(held, outbox.bytesUnderWay)), 5);
+      try {
+        return await measure('frozen');
+      } finally {
+        clearInterval(watch);
+        redis.thaw();
+      }
+    };
+    await measure('warm');
+    // In turn, so that what else the machine does meanwhile slows both down.
+    const live: number[][] = [];
+    const frozen: number[][] = [];
+    for (let block = 0; block < BLOCKS; block++) {
+      live.push(await measure('live'));
+      frozen.push(await measureFrozen());
+      await until(isUp, 'Redis delivers again', 20_000);
     }
     expect(held).toBeGreaterThan(1_000_000);
     expect(held).toBeLessThan(MAX_BYTES_UNDER_WAY + 1_000_000);
-    expect(median(frozen)).toBeLessThan(Math.min(50, median(live) * 2 + 10));
-    expect(percentile(frozen, 0.99)).toBeLessThan(percentile(live, 0.99) * 2 + 50);
+    // One block may have had a bad moment; a send that waits for Redis waits in all of them.
+    const middle = (blocks: number[][], share: number) => median(blocks.map((block) => percentile(block, share)));
+    expect(middle(frozen, 0.5)).toBeLessThan(middle(live, 0.5) * 2 + 10);
+    expect(middle(frozen, 0.99)).toBeLessThan(middle(live, 0.99) * 2 + 50);
     // Nor does it get worse the longer it takes.
-    const half = frozen.length / 2;
-    expect(median(frozen.slice(half))).toBeLessThan(median(frozen.slice(0, half)) * 2 + 10);
-  });
+    const halves = [0, 1].map((half) => frozen.map((block) => block.slice((half * block.length) / 2, ((half + 1) * block.length) / 2)));
+    expect(middle(halves[1]!, 0.5)).toBeLessThan(middle(halves[0]!, 0.5) * 2 + 10);
+  }, 90_000);
 });
