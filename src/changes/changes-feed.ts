@@ -28,9 +28,10 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
   readonly #logger = new Logger(ChangesFeed.name);
   readonly #listeners = new Set<ChangesListener>();
   #started: Promise<void> | undefined;
-  #next = '0';
-  /** Where each poll since the last failed one began, oldest first. */
-  #read: { at: number; next: string }[] = [];
+  /** The snapshot of the last poll. */
+  #last = '';
+  /** Of each poll since the last failed one, oldest first: from which transaction on there may have been something that it read. */
+  #read: { at: number; oldest: bigint }[] = [];
   #readAt = 0;
   #cleanedAt = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -67,7 +68,7 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
 
   async #start(): Promise<void> {
     const [row] = await this.sql.query<{ next: string }>(START_CHANGES, []);
-    this.#next = row!.next;
+    this.#last = row!.next;
     this.#readAt = performance.now();
   }
 
@@ -79,15 +80,15 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
 
   async #poll(): Promise<void> {
     try {
-      const from = this.#next;
-      const rows = await this.sql.query<ChangeRow>(POLL_CHANGES, [from]);
+      const rows = await this.sql.query<ChangeRow>(POLL_CHANGES, [this.#last]);
       const { next, horizon } = rows[0]!;
-      this.#next = next;
+      const from = oldestOf(this.#last);
+      this.#last = next;
       this.#readAt = performance.now();
       this.#tell(rows);
       // A number that went back is another history: the database was restored.
-      if (BigInt(horizon) > BigInt(from) || BigInt(next) < BigInt(from)) this.#missed();
-      this.#read.push({ at: this.#readAt, next: from });
+      if (BigInt(horizon) > from || oldestOf(next) < from) this.#missed();
+      this.#read.push({ at: this.#readAt, oldest: from });
       await this.#clean();
       this.#isFailing = false;
     } catch (error) {
@@ -124,7 +125,12 @@ export class ChangesFeed implements OnApplicationBootstrap, OnApplicationShutdow
     this.#cleanedAt = now;
     const firstKept = this.#read.findIndex(({ at }) => at > now - KEEP_MS);
     if (firstKept <= 0) return;
-    await this.sql.query(CLEAN_CHANGES, [this.#read[firstKept - 1]!.next]);
+    await this.sql.query(CLEAN_CHANGES, [String(this.#read[firstKept - 1]!.oldest)]);
     this.#read.splice(0, firstKept);
   }
+}
+
+/** @param snapshot as PostgreSQL writes it: "xmin:xmax:…" */
+function oldestOf(snapshot: string): bigint {
+  return BigInt(snapshot.slice(0, snapshot.indexOf(':')));
 }

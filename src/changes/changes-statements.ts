@@ -1,12 +1,12 @@
 import type { Act } from '../bus/room-bus.js';
 import type { Statement } from '../database/sql.js';
 
-// A row may become visible after a later one, when its transaction took longer: so the next poll begins at the oldest transaction
-// that was still under way, not behind the newest row. Rows come again; nothing is skipped.
+// A row may become visible after a later one, when its transaction took longer: so a poll reads what the snapshot of the last one did not
+// see, not what lies behind the newest row. Nothing is skipped, and nothing comes twice, however long a transaction takes.
 export const POLL_CHANGES: Statement = {
   name: 'poll_changes',
-  text: `SELECT c.kind, c.id, c.xid::text AS xid, c.payload, pg_snapshot_xmin(pg_current_snapshot())::text AS next, h.xid::text AS horizon
-    FROM changes_horizon h LEFT JOIN changes c ON c.xid >= $1::text::xid8
+  text: `SELECT c.kind, c.id, c.xid::text AS xid, c.payload, pg_current_snapshot()::text AS next, h.xid::text AS horizon
+    FROM changes_horizon h LEFT JOIN changes c ON c.xid >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(c.xid, $1::pg_snapshot)
     ORDER BY c.xid`,
 };
 
@@ -14,10 +14,12 @@ export const POLL_CHANGES: Statement = {
 // missed, at every poll, until this one has come so far.
 export const START_CHANGES: Statement = {
   name: 'start_changes',
-  text: `WITH now AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS oldest, pg_snapshot_xmax(pg_current_snapshot()) AS future),
+  text: `WITH now AS (
+        SELECT s AS snapshot, pg_snapshot_xmin(s) AS oldest, pg_snapshot_xmax(s) AS future FROM pg_current_snapshot() s
+      ),
       foreign_changes AS (DELETE FROM changes USING now WHERE changes.xid >= now.future),
       foreign_horizon AS (UPDATE changes_horizon SET xid = now.oldest FROM now WHERE changes_horizon.xid > now.oldest)
-    SELECT oldest::text AS next FROM now`,
+    SELECT snapshot::text AS next FROM now`,
 };
 
 export const CLEAN_CHANGES: Statement = {
@@ -32,6 +34,7 @@ export interface ChangeRow {
   id: string | null;
   xid: string | null;
   payload: Record<string, number> | Act | null;
+  /** The snapshot that the poll saw the database by. */
   next: string;
   horizon: string;
 }

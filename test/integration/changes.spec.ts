@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { ChangesFeed } from '../../src/changes/changes-feed.js';
 import { ChatClient } from '../support/chat-client.js';
 import { timed } from '../support/stopwatch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { until } from '../support/until.js';
 
 /** Commits that this server hears of from PostgreSQL alone: another server's, or its own whose answer was lost. */
 describe('the changes feed', () => {
@@ -58,6 +60,26 @@ describe('the changes feed', () => {
     expect(slow.client.events(slow.room)).toEqual([]);
     await admin.query('COMMIT');
     await slow.client.seen(({ event }) => event === 'message.created');
+    await Promise.all([slow.client.close(), quick.client.close()]);
+  });
+
+  it('tells once of what is read while another transaction takes long', async () => {
+    const [slow, quick] = [await followedRoom(), await followedRoom()];
+    const told: string[] = [];
+    const stop = server.app.get(ChangesFeed).listen({ onHeads: (heads) => told.push(...heads.keys()) });
+    await admin.query('BEGIN');
+    await append(admin, slow.room, 'c1');
+    const other = new pg.Client({ connectionString: server.databaseUrl });
+    await other.connect();
+    for (let round = 1; round <= 3; round++) {
+      await append(other, quick.room, `c${round}`);
+      await until(() => told.length === round, 'the feed has told of it');
+    }
+    await other.end();
+    await admin.query('COMMIT');
+    await until(() => told.includes(slow.room), 'the feed has told of the slow one');
+    stop();
+    expect(told).toEqual([quick.room, quick.room, quick.room, slow.room]);
     await Promise.all([slow.client.close(), quick.client.close()]);
   });
 
