@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { AccessControl } from '../../src/auth/access-control.service.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import type { RedisBus } from '../../src/bus/redis-bus.js';
 import { MAX_BYTES_UNDER_WAY } from '../../src/bus/redis-outbox.js';
 import type { ChatClient, Frame } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
+import { timed } from '../support/stopwatch.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
@@ -49,6 +52,11 @@ describe('two instances on one database and one Redis', () => {
 
   let sent = 0;
   const send = (text: string) => ann.command('message.send', { room, clientId: `c${++sent}`, text });
+  const connects = (user: string) =>
+    b.connect(user).then(
+      (client) => client.close().then(() => true),
+      () => false,
+    );
   const isText = (text: string) => (frame: Frame) => frame.event === 'message.created' && frame.data.text === text;
 
   it('brings a message to a subscriber of the other one without the delay of a poll', async () => {
@@ -77,6 +85,46 @@ describe('two instances on one database and one Redis', () => {
     expect(await ann.seen(isRead)).toMatchObject({ room, data: { user: `bob${made}`, seq } });
     // The user's own connections, wherever they are.
     expect(await phone.seen(isRead)).toMatchObject({ room, data: { user: `bob${made}`, seq } });
+  });
+
+  it('brings each act of control within a second, and without the delay of a poll', async () => {
+    const access = a.get(AccessControl);
+    const eve = `eve${made}`;
+    const isOf = (event: string) => (frame: Frame) => frame.event === event;
+    const bySockets = async (act: (client: ChatClient, token: string) => Promise<unknown>): Promise<number> => {
+      const jti = randomUUID();
+      const client = await b.connect(eve, { token: b.signed({ sub: eve, jti }) });
+      await act(client, jti);
+      const { result, waitedMs } = await timed(client.closed);
+      expect([4101, 4203]).toContain(result.code);
+      return waitedMs;
+    };
+    const byRoom = async (event: string, act: (inRoom: string) => Promise<unknown>): Promise<number> => {
+      const inRoom = await a.room(`ann${made}`, 'private', event === 'room.added' ? [] : [`bob${made}`]);
+      const client = await b.connect(`bob${made}`);
+      if (event === 'room.closed') await client.command('room.subscribe', { room: inRoom });
+      const came = client.next((frame) => isOf(event)(frame) && (frame.room ?? frame.data.room.id ?? frame.data.room) === inRoom);
+      await act(inRoom);
+      const { waitedMs } = await timed(came);
+      await client.close();
+      return waitedMs;
+    };
+    const took: number[] = [];
+    for (let round = 0; round < 2; round++) {
+      took.push(await bySockets(() => access.banUser(eve)));
+      await access.unbanUser(eve);
+      await until(() => connects(eve), 'she is let in again');
+      took.push(
+        await bySockets((_, jti) => access.revokeToken(jti, eve, new Date(Date.now() + 60_000))),
+        await byRoom('room.closed', (inRoom) => a.kick(`ann${made}`, inRoom, `bob${made}`)),
+        await byRoom('room.closed', (inRoom) => a.http(`ann${made}`, 'DELETE', `/v1/rooms/${inRoom}`)),
+        await byRoom('room.removed', (inRoom) => a.http(`ann${made}`, 'DELETE', `/v1/rooms/${inRoom}`)),
+        await byRoom('room.added', (inRoom) => a.http(`ann${made}`, 'PUT', `/v1/rooms/${inRoom}/members/bob${made}`, { role: 'member' })),
+      );
+    }
+    took.push(await bySockets(() => access.revokeUser(eve)));
+    expect(Math.max(...took)).toBeLessThan(1_000);
+    expect(median(took)).toBeLessThan(300);
   });
 
   it('brings what is too large for the bus by the log', async () => {
