@@ -50,3 +50,11 @@ export interface ReadMarkRow {
   moved: boolean;
   unread: number;
 }
+
+/** The marks of users in rooms, of those who are members. */
+export const READ_MARKS: Statement = {
+  name: 'read_marks',
+  text: `SELECT m.room_id, m.user_id, m.read_seq
+    FROM unnest($1::uuid[], $2::text[]) AS q (room_id, user_id)
+    JOIN LATERAL (SELECT * FROM memberships x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) m ON true`,
+};

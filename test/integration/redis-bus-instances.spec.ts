@@ -87,6 +87,21 @@ describe('two instances on one database and one Redis', () => {
     expect(await phone.seen(isRead)).toMatchObject({ room, data: { user: `bob${made}`, seq } });
   });
 
+  it('brings read marks that were moved while Redis was away as soon as it is back', async () => {
+    for (const text of ['one', 'two']) await send(text);
+    const phone = await a.connect(`bob${made}`);
+    await redis.down();
+    await bob.command('read.set', { room, seq: 1 });
+    await bob.command('read.set', { room, seq: 2 });
+    const isRead = ({ event, data }: Frame) => event === 'read.updated' && data.user === `bob${made}` && data.seq === 2;
+    await until(() => b.get(RoomBus).health().status === 'down', 'it is known to be away');
+    expect([ann, phone].some(({ frames }) => frames.some(isRead))).toBe(false);
+    await redis.up();
+    const patience = 15_000;
+    await until(() => [ann, phone].every(({ frames }) => frames.some(isRead)), 'both have heard of it', patience);
+    await until(() => [a, b].every((server) => server.get(RoomBus).health().status === 'up'), 'both are joined');
+  }, 60_000);
+
   it('brings each act of control within a second, and without the delay of a poll', async () => {
     const access = a.get(AccessControl);
     const eve = `eve${made}`;
