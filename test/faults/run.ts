@@ -30,8 +30,10 @@ async function runScenario({ name, run }: Scenario, cluster: FaultCluster): Prom
   }
 }
 
+const isChosen = ({ name }: Scenario) => words.length === 0 || words.some((word) => name.includes(word));
+
 async function runGroup(group: ScenarioGroup): Promise<boolean> {
-  const chosen = group.scenarios.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+  const chosen = group.scenarios.filter(isChosen);
   if (chosen.length === 0) return true;
   const cluster = await group.start();
   let isWell = true;
@@ -43,6 +45,10 @@ async function runGroup(group: ScenarioGroup): Promise<boolean> {
   return isWell;
 }
 
+if (!Object.values(GROUPS).some(({ scenarios }) => scenarios.some(isChosen))) {
+  say(`No fault has ${words.join(' or ')} in its name; docs/guarantees.md lists them.`);
+  process.exit(1);
+}
 const postgres = await TestPostgres.start();
 Object.assign(process.env, postgres.environment);
 let isWell = true;
