@@ -71,7 +71,10 @@ export class Conversation {
     await this.ask('GET /v1/admin/audit', 200, { token, query: { ...audit, limit: 1 } });
     const { nextCursor } = (await this.ask('GET /v1/admin/audit', 200, { token, query: { limit: 1 } })) as { nextCursor: string };
     await this.ask('GET /v1/admin/audit', 200, { token, query: { cursor: nextCursor, limit: 1 } });
-    await this.ask('GET /v1/admin/audit/export', 200, { token, query: { ...audit, action: 'notice.send', outcome: 'begun', target: 'u1' } });
+    await this.ask('GET /v1/admin/audit/export', 200, {
+      token,
+      query: { ...audit, action: 'notice.send', outcome: 'begun', target: 'u1' },
+    });
     await this.ask('GET /health/live', 200);
     await this.ask('GET /health/ready', 200);
   }
