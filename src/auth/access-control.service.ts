@@ -1,7 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { Acts } from '../changes/acts.js';
 import { Sql, type Statement } from '../database/sql.js';
-import { type ActRow, BAN_USER, REVOKE_TOKEN, REVOKE_USER, UNBAN_USER } from './revocation-statements.js';
+import {
+  type ActRow,
+  BAN_USER,
+  CLOSE_CONNECTION,
+  DISABLE_USER,
+  DISCONNECT_USER,
+  ENABLE_USER,
+  END_SESSION,
+  REVOKE_TOKEN,
+  REVOKE_USER,
+  SET_ROLES,
+  UNBAN_USER,
+} from './revocation-statements.js';
 
 /**
  * Takes access away from the whole server, and gives it back. What is taken is committed, then ends on every instance: sockets are closed
@@ -34,7 +46,43 @@ export class AccessControl {
     await this.#run(REVOKE_TOKEN, [token, user, expiresAt]);
   }
 
-  async #run(statement: Statement, values: unknown[]): Promise<void> {
-    for (const { act } of await this.sql.query<ActRow>(statement, values)) this.acts.publish(act);
+  /**
+   * As a ban, for a user whom the server knows: an act of administration, not of moderation. His logins stay, for when he is enabled again.
+   * @returns false when there is no such user
+   */
+  async disableUser(user: string, by: string, reason: string | null): Promise<boolean> {
+    return (await this.#run(DISABLE_USER, [user, by, reason])) > 0;
+  }
+
+  /** @returns false when there is no such user */
+  async enableUser(user: string): Promise<boolean> {
+    return (await this.#run(ENABLE_USER, [user])) > 0;
+  }
+
+  /** The roles that logins sign from now on; when they are others than before, the user's access tokens are void, and his logins go on. */
+  async setRoles(user: string, roles: readonly string[]): Promise<void> {
+    await this.#run(SET_ROLES, [user, roles]);
+  }
+
+  /** Ends a login of the user: its refresh tokens, access tokens and sockets. @returns false when he has no such login */
+  async endSession(user: string, session: string): Promise<boolean> {
+    return (await this.#run(END_SESSION, [session, user])) > 0;
+  }
+
+  /** Closes one connection, on whichever instance, if it is open. Its user may come back at once. */
+  async closeConnection(connection: string): Promise<void> {
+    await this.#run(CLOSE_CONNECTION, [connection]);
+  }
+
+  /** Closes all connections of the user. He may come back at once. */
+  async disconnectUser(user: string): Promise<void> {
+    await this.#run(DISCONNECT_USER, [user]);
+  }
+
+  /** @returns how many acts were committed */
+  async #run(statement: Statement, values: unknown[]): Promise<number> {
+    const rows = await this.sql.query<ActRow>(statement, values);
+    for (const { act } of rows) this.acts.publish(act);
+    return rows.length;
   }
 }

@@ -6,7 +6,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { AccountEntity } from './account.entity.js';
 import { LoginLimits } from './login-limits.js';
 import { PasswordHasher } from './password-hasher.js';
-import { bannedUser } from './revocations.js';
+import { bannedUser, disabledUser } from './revocations.js';
 import { FIND_ACCOUNT } from './session-statements.js';
 import { SessionsService, type TokenPair } from './sessions.service.js';
 import { UserEntity } from './user.entity.js';
@@ -14,7 +14,9 @@ import { type UserRow, userView, type UserView } from './user-directory.js';
 
 interface AccountRow extends UserRow {
   password_hash: string;
+  roles: string[];
   banned: boolean;
+  disabled: boolean;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -34,12 +36,12 @@ export class AccountsService {
     await this.limits.attemptRegistration(address);
     const passwordHash = await this.hasher.hash(account.password);
     const user = await this.#create(account.username, account.name ?? account.username, passwordHash);
-    return this.sessions.open(user);
+    return this.sessions.open(user, []);
   }
 
   /**
    * An unknown username and a wrong password are told apart neither by words nor by time.
-   * @throws {ChatError} `unauthenticated`, `forbidden` (banned; only told to who knows the password), `rate_limited`
+   * @throws {ChatError} `unauthenticated`, `forbidden` (banned or disabled; only told to who knows the password), `rate_limited`
    */
   async login({ username, password }: { username: string; password: string }, address: string): Promise<TokenPair> {
     await this.limits.attemptLogin(username, address);
@@ -48,11 +50,12 @@ export class AccountsService {
     if (!account || !matches) throw new ChatError('unauthenticated', 'The username or the password is wrong.');
     await this.limits.loggedIn(username, address);
     if (account.banned) throw bannedUser();
-    return this.sessions.open(userView(account));
+    if (account.disabled) throw disabledUser();
+    return this.sessions.open(userView(account), account.roles);
   }
 
   async #create(username: string, name: string, passwordHash: string): Promise<UserView> {
-    const user: UserEntity = { id: uuidv7(), name, status: 'online', lastSeenAt: null, bannedAt: null, createdAt: new Date() };
+    const user: UserEntity = { id: uuidv7(), name, status: 'online', lastSeenAt: null, bannedAt: null, roles: [], disabledAt: null, createdAt: new Date() };
     try {
       await this.sql.transaction(async (manager) => {
         await manager.insert(UserEntity, user);

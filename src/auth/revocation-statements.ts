@@ -26,6 +26,11 @@ export const BANNED_USERS: Statement = {
   text: 'SELECT id, extract(epoch FROM banned_at)::float8 * 1000 AS at FROM users WHERE banned_at IS NOT NULL',
 };
 
+export const DISABLED_USERS: Statement = {
+  name: 'disabled_users',
+  text: 'SELECT id, extract(epoch FROM disabled_at)::float8 * 1000 AS at FROM users WHERE disabled_at IS NOT NULL',
+};
+
 // One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.
 const SESSION_ACT = `SELECT record_act_v1(jsonb_build_object('kind', 'session.revoked', 'session', r.id, 'user', r.user_id)) AS act FROM revoked r`;
 
@@ -89,4 +94,50 @@ export const UNBAN_USER: Statement = {
   name: 'unban_user',
   text: `WITH unbanned AS (UPDATE users SET banned_at = NULL WHERE id = $1 RETURNING id, clock_timestamp() AS at)
     SELECT record_act_v1(jsonb_build_object('kind', 'user.unbanned', 'user', u.id, 'at', extract(epoch FROM u.at) * 1000)) AS act FROM unbanned u`,
+};
+
+// As a ban. The latest administrator's reason stands; the time is the first one's.
+export const DISABLE_USER: Statement = {
+  name: 'disable_user',
+  text: `WITH disabled AS (
+      UPDATE users SET disabled_at = coalesce(disabled_at, clock_timestamp()), disabled_by = $2, disabled_reason = $3
+      WHERE id = $1 RETURNING id, clock_timestamp() AS at
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.disabled', 'user', d.id, 'at', extract(epoch FROM d.at) * 1000)) AS act FROM disabled d`,
+};
+
+export const ENABLE_USER: Statement = {
+  name: 'enable_user',
+  text: `WITH enabled AS (
+      UPDATE users SET disabled_at = NULL, disabled_by = NULL, disabled_reason = NULL WHERE id = $1 RETURNING id, clock_timestamp() AS at
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.enabled', 'user', e.id, 'at', extract(epoch FROM e.at) * 1000)) AS act FROM enabled e`,
+};
+
+// Access tokens tell of the roles as they were: they are void, and the logins go on, so that the next refresh signs the new ones.
+export const SET_ROLES: Statement = {
+  name: 'set_roles',
+  text: `WITH changed AS (
+      UPDATE users SET roles = $2, tokens_not_before = greatest(tokens_not_before, date_trunc('second', clock_timestamp()))
+      WHERE id = $1 AND roles <> $2 RETURNING id, tokens_not_before
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', c.id,
+      'notBefore', extract(epoch FROM c.tokens_not_before)::bigint)) AS act FROM changed c`,
+};
+
+export const END_SESSION: Statement = {
+  name: 'end_session',
+  text: `WITH revoked AS (
+      UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp()) WHERE s.id = $1 AND s.user_id = $2 RETURNING s.id, s.user_id
+    ) ${SESSION_ACT}`,
+};
+
+export const CLOSE_CONNECTION: Statement = {
+  name: 'close_connection',
+  text: `SELECT record_act_v1(jsonb_build_object('kind', 'connection.closed', 'connection', $1::text)) AS act`,
+};
+
+export const DISCONNECT_USER: Statement = {
+  name: 'disconnect_user',
+  text: `SELECT record_act_v1(jsonb_build_object('kind', 'user.disconnected', 'user', $1::text)) AS act`,
 };

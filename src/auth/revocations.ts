@@ -5,7 +5,7 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
-import { BANNED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
+import { BANNED_USERS, DISABLED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
 
 /** No access token of a local account lives longer: the largest ACCESS_TOKEN_SECONDS, whatever it was when the token was signed. */
 const LONGEST_TOKEN_MS = 86_400_000;
@@ -25,6 +25,8 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   readonly #notBefore = new Map<string, number>();
   /** User to whether he is banned, and since when that is so (Unix ms). */
   readonly #bans = new Map<string, { banned: boolean; at: number }>();
+  /** The same of users who were disabled. */
+  readonly #disabled = new Map<string, { disabled: boolean; at: number }>();
   #isReloading = false;
   readonly #endings: (() => unknown)[];
 
@@ -56,15 +58,17 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  /** @throws {ChatError} `forbidden` when the user is banned, `unauthenticated` when the token was revoked */
+  /** @throws {ChatError} `forbidden` when the user is banned or disabled, `unauthenticated` when the token was revoked */
   assertValid(principal: Principal): void {
     const verdict = this.verdict(principal);
     if (verdict === 'banned') throw bannedUser();
+    if (verdict === 'disabled') throw disabledUser();
     if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token has been revoked.');
   }
 
-  verdict({ userId, sessionId, tokenId, issuedAt }: Principal): 'valid' | 'banned' | 'revoked' {
+  verdict({ userId, sessionId, tokenId, issuedAt }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
     if (this.#bans.get(userId)?.banned) return 'banned';
+    if (this.#disabled.get(userId)?.disabled) return 'disabled';
     const isRevoked =
       issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
       (sessionId !== null && this.#sessions.has(sessionId)) ||
@@ -87,6 +91,10 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       case 'user.unbanned':
         this.#learnBan(act.user, { banned: act.kind === 'user.banned', at: act.at });
         break;
+      case 'user.disabled':
+      case 'user.enabled':
+        this.#learnDisabled(act.user, { disabled: act.kind === 'user.disabled', at: act.at });
+        break;
     }
   }
 
@@ -94,23 +102,30 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     if (ban.at >= (this.#bans.get(user)?.at ?? 0)) this.#bans.set(user, ban);
   }
 
+  #learnDisabled(user: string, state: { disabled: boolean; at: number }): void {
+    if (state.at >= (this.#disabled.get(user)?.at ?? 0)) this.#disabled.set(user, state);
+  }
+
   async #load(): Promise<void> {
-    const [sessions, tokens, users, banned] = await Promise.all([
+    const [sessions, tokens, users, banned, disabled] = await Promise.all([
       this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
       this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
       this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
       this.sql.query<{ id: string; at: number }>(BANNED_USERS, []),
+      this.sql.query<{ id: string; at: number }>(DISABLED_USERS, []),
     ]);
     for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
     for (const { id, expires_at } of tokens) this.#tokens.add(id, expires_at.getTime());
     for (const { id, not_before } of users) this.#notBefore.set(id, not_before);
     for (const { id, at } of banned) this.#learnBan(id, { banned: true, at });
+    for (const { id, at } of disabled) this.#learnDisabled(id, { disabled: true, at });
   }
 
   #reload(): void {
     this.#isReloading = true;
-    // Bans that were lifted in the meantime are not in what is read.
+    // What was lifted in the meantime is not in what is read.
     this.#bans.clear();
+    this.#disabled.clear();
     this.#load().then(
       () => (this.#isReloading = false),
       (error: Error) => {
@@ -123,6 +138,10 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
 
 export function bannedUser(): ChatError {
   return new ChatError('forbidden', 'The user is banned.');
+}
+
+export function disabledUser(): ChatError {
+  return new ChatError('forbidden', 'The user is disabled.');
 }
 
 /** Ids that count until a time of their own; those that are past it go by and by. */

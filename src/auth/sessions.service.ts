@@ -6,8 +6,8 @@ import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
-import { bannedUser } from './revocations.js';
-import { CLEAR_EXPIRED, IS_BANNED, OPEN_SESSION, ROTATE } from './session-statements.js';
+import { bannedUser, disabledUser } from './revocations.js';
+import { CLEAR_EXPIRED, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
 import { TokenService } from './tokens.service.js';
 import { type UserRow, userView, type UserView } from './user-directory.js';
 
@@ -21,6 +21,7 @@ export interface TokenPair {
 
 interface RotatedRow extends UserRow {
   session_id: string;
+  roles: string[];
 }
 
 const CLEAR_EVERY_MS = 60_000;
@@ -41,16 +42,17 @@ export class SessionsService {
     private readonly tokens: TokenService,
   ) {}
 
-  async open(user: UserView): Promise<TokenPair> {
+  /** @param roles what its access tokens say, until an administrator sets others */
+  async open(user: UserView, roles: readonly string[]): Promise<TokenPair> {
     const session = uuidv7();
     const refreshToken = newSecret();
     await this.sql.query(OPEN_SESSION, [session, user.id, secretHash(refreshToken), this.config.refreshTokenSeconds]);
-    return this.#pair(user, session, refreshToken);
+    return this.#pair(user, roles, session, refreshToken);
   }
 
   /**
    * Trades the token for a new pair. Of two uses at once one gets it, and the other ends the session like any second use.
-   * @throws {ChatError} `unauthenticated` for a token that is unknown, expired, used or revoked; `forbidden` when the user is banned: the
+   * @throws {ChatError} `unauthenticated` for a token that is unknown, expired, used or revoked; `forbidden` when the user is banned or disabled: the
    * token stays as it is then
    */
   async refresh(refreshToken: string): Promise<TokenPair> {
@@ -59,7 +61,7 @@ export class SessionsService {
     const [row] = await this.sql.query<RotatedRow>(ROTATE, [hash, secretHash(next), this.config.refreshTokenSeconds]);
     if (!row) throw await this.#refusal(hash);
     this.#clearExpired();
-    return this.#pair(userView(row), row.session_id, next);
+    return this.#pair(userView(row), row.roles, row.session_id, next);
   }
 
   /** Ends the session of the token, used or not; an unknown token changes nothing. */
@@ -69,16 +71,18 @@ export class SessionsService {
 
   async #refusal(hash: Buffer): Promise<ChatError> {
     await this.#revokeBy(REVOKE_REUSED, hash);
-    const banned = await this.sql.query(IS_BANNED, [hash]);
-    return banned.length > 0 ? bannedUser() : new ChatError('unauthenticated', 'The refresh token is not valid.');
+    const [user] = await this.sql.query<{ banned: boolean }>(WHO_IS_KEPT_OUT, [hash]);
+    if (!user) return new ChatError('unauthenticated', 'The refresh token is not valid.');
+    return user.banned ? bannedUser() : disabledUser();
   }
 
   async #revokeBy(statement: Statement, hash: Buffer): Promise<void> {
     for (const { act } of await this.sql.query<ActRow>(statement, [hash])) this.acts.publish(act);
   }
 
-  async #pair(user: UserView, sid: string, refreshToken: string): Promise<TokenPair> {
-    const accessToken = await this.tokens.sign({ sub: user.id, sid, ...(user.name === null ? {} : { name: user.name }) });
+  async #pair(user: UserView, roles: readonly string[], sid: string, refreshToken: string): Promise<TokenPair> {
+    const claims = { ...(user.name !== null && { name: user.name }), ...(roles.length > 0 && { roles }) };
+    const accessToken = await this.tokens.sign({ sub: user.id, sid, ...claims });
     return { accessToken, refreshToken, expiresIn: this.config.accessTokenSeconds, user };
   }
 

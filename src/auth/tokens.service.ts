@@ -11,7 +11,7 @@ export interface AccessClaims {
   sub: string;
   sid: string;
   name?: string;
-  roles?: string[];
+  roles?: readonly string[];
 }
 
 const ALGORITHM = 'HS256';

@@ -19,6 +19,13 @@ export class UserEntity {
   @Column({ type: 'timestamptz', name: 'banned_at', precision: 3, nullable: true })
   bannedAt!: Date | null;
 
+  /** What a login signs into its access tokens. */
+  @Column('text', { array: true, default: [] })
+  roles!: string[];
+
+  @Column({ type: 'timestamptz', name: 'disabled_at', precision: 3, nullable: true })
+  disabledAt!: Date | null;
+
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'clock_timestamp()' })
   createdAt!: Date;
 }

@@ -1,5 +1,5 @@
 import type { ClosedReason, DurableEvent } from '../protocol/index.js';
-import type { LogEvent, RecordedAct, RoomNote, Signal } from './room-bus.js';
+import type { Answer, LogEvent, Question, RecordedAct, RoomNote, Signal } from './room-bus.js';
 
 /**
  * How the bus writes what it carries, in big-endian bytes:
@@ -7,7 +7,7 @@ import type { LogEvent, RecordedAct, RoomNote, Signal } from './room-bus.js';
  *     version u8 · kind u8 · origin 16 bytes
  *     note:   headSeq f64 · count u16 · epoch text8 · count × (event text8 · user text16 or 0xffff · ends text8 · bytes u32) · the frames
  *     signal: audience u8 · user text16 or 0xffff · key text16 · source text8 · lapse after u32 or 0 · bytes of its frame u32 · both frames
- *     act:    JSON
+ *     act, question, answer: JSON
  *
  * A text begins with its length in bytes, in as many bits as its name says. The channel says which room it is about. Frames are what
  * sockets are written, and are copied here, never made.
@@ -18,6 +18,8 @@ const BODY_AT = ORIGIN_AT + 16;
 const NOTE = 1;
 const SIGNAL = 2;
 const ACT = 3;
+const QUESTION = 4;
+const ANSWER = 5;
 const NONE = 0xffff;
 const AUDIENCES = ['room', 'user', 'everybody'] as const;
 
@@ -27,7 +29,9 @@ export const MAX_NOTE_BYTES = 262_144;
 export type BusMessage =
   | { kind: 'note'; note: Omit<RoomNote, 'room'> }
   | { kind: 'signal'; audience: (typeof AUDIENCES)[number]; user: string | null; signal: Omit<Signal, 'audience'> }
-  | { kind: 'act'; recorded: RecordedAct };
+  | { kind: 'act'; recorded: RecordedAct }
+  | { kind: 'question'; question: Question }
+  | { kind: 'answer'; answer: Answer };
 
 /** @param instanceId a UUID @returns the bytes that name this instance in a message */
 export function originOf(instanceId: string): Buffer {
@@ -81,9 +85,21 @@ export function encodeSignal(origin: Buffer, { audience, key, frame, source = ''
 }
 
 export function encodeAct(origin: Buffer, recorded: RecordedAct): Buffer {
+  return encodeJson(ACT, origin, recorded);
+}
+
+export function encodeQuestion(origin: Buffer, question: Question): Buffer {
+  return encodeJson(QUESTION, origin, question);
+}
+
+export function encodeAnswer(origin: Buffer, answer: Answer): Buffer {
+  return encodeJson(ANSWER, origin, answer);
+}
+
+function encodeJson(kind: number, origin: Buffer, value: object): Buffer {
   const head = Buffer.allocUnsafe(BODY_AT);
-  writeHead(head, ACT, origin);
-  return Buffer.concat([head, Buffer.from(JSON.stringify(recorded))]);
+  writeHead(head, kind, origin);
+  return Buffer.concat([head, Buffer.from(JSON.stringify(value))]);
 }
 
 /** @returns null for what is no message of this version. Never throws, whatever the bytes. Frames share the message's memory. */
@@ -92,9 +108,9 @@ export function decode(message: Buffer): BusMessage | null {
     if (message.length < BODY_AT || message[0] !== VERSION) return null;
     if (message[1] === NOTE) return decodeNote(message);
     if (message[1] === SIGNAL) return decodeSignal(message);
-    return message[1] === ACT ? decodeAct(message) : null;
+    return decodeJson(message[1]!, JSON.parse(message.toString('utf8', BODY_AT)));
   } catch {
-    return null; // shorter than it says, or an act that is no JSON
+    return null; // shorter than it says, or no JSON where that should be
   }
 }
 
@@ -135,12 +151,26 @@ function decodeSignal(message: Buffer): BusMessage | null {
   return { kind: 'signal', audience, user, signal };
 }
 
-function decodeAct(message: Buffer): BusMessage | null {
-  const value: unknown = JSON.parse(message.toString('utf8', BODY_AT));
+function decodeJson(kind: number, value: unknown): BusMessage | null {
   if (typeof value !== 'object' || value === null) return null;
+  if (kind === ACT) return isAct(value) ? { kind: 'act', recorded: value } : null;
+  if (kind === QUESTION) return isQuestion(value) ? { kind: 'question', question: value } : null;
+  return kind === ANSWER && isAnswer(value) ? { kind: 'answer', answer: value } : null;
+}
+
+function isAct(value: object): value is RecordedAct {
   const { id, xid, act } = value as Record<string, unknown>;
-  if (typeof id !== 'string' || typeof xid !== 'string' || typeof act !== 'object' || act === null || !('kind' in act)) return null;
-  return { kind: 'act', recorded: value as RecordedAct };
+  return typeof id === 'string' && typeof xid === 'string' && typeof act === 'object' && act !== null && 'kind' in act;
+}
+
+function isQuestion(value: object): value is Question {
+  const { id, kind, ask } = value as Record<string, unknown>;
+  return typeof id === 'string' && typeof kind === 'string' && ask !== undefined;
+}
+
+function isAnswer(value: object): value is Answer {
+  const { question, instance, answer } = value as Record<string, unknown>;
+  return typeof question === 'string' && typeof instance === 'string' && answer !== undefined;
 }
 
 function writeHead(message: Buffer, kind: number, origin: Buffer): number {

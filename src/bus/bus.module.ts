@@ -6,6 +6,7 @@ import { RedisModule } from '../redis/redis.module.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { ClassicPubSub } from './classic-pub-sub.js';
 import { LocalBus } from './local-bus.js';
+import { Questions } from './questions.js';
 import { RedisBus } from './redis-bus.js';
 import { RoomBus } from './room-bus.js';
 import { ShardedPubSub } from './sharded-pub-sub.js';
@@ -13,8 +14,8 @@ import { ShardedPubSub } from './sharded-pub-sub.js';
 @Global()
 @Module({
   imports: [RedisModule],
-  providers: [{ provide: RoomBus, inject: [Config, Lifecycle, RedisConnections, Metrics], useFactory: makeBus }],
-  exports: [RoomBus],
+  providers: [{ provide: RoomBus, inject: [Config, Lifecycle, RedisConnections, Metrics], useFactory: makeBus }, Questions],
+  exports: [RoomBus, Questions],
 })
 export class BusModule {}
 

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type BusHealth, type BusListener, type RecordedAct, RoomBus, type RoomNote, type Signal } from './room-bus.js';
+import { type Answer, type BusHealth, type BusListener, type Question, type RecordedAct, RoomBus, type RoomNote, type Signal } from './room-bus.js';
 
 /** The bus of a server that is alone: every listener is in this process. */
 @Injectable()
@@ -17,6 +17,14 @@ export class LocalBus extends RoomBus {
 
   override publishAct(recorded: RecordedAct): void {
     this.#tell((listener) => listener.onAct?.(recorded));
+  }
+
+  override publishQuestion(question: Question): void {
+    this.#tell((listener) => listener.onQuestion?.(question));
+  }
+
+  override publishAnswer(answer: Answer): void {
+    this.#tell((listener) => listener.onAnswer?.(answer));
   }
 
   override follow(): Promise<void> {

@@ -1,11 +1,21 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { type BusMessage, decode, encodeAct, encodeNote, encodeSignal, isFrom, originOf } from './bus-codec.js';
+import { type BusMessage, decode, encodeAct, encodeAnswer, encodeNote, encodeQuestion, encodeSignal, isFrom, originOf } from './bus-codec.js';
 import { EchoProbe } from './echo-probe.js';
 import { LocalBus } from './local-bus.js';
 import type { PubSub } from './pub-sub.js';
 import { RedisOutbox } from './redis-outbox.js';
 import { RedisSubscriptions } from './redis-subscriptions.js';
-import { type Audience, type BusHealth, type BusListener, type RecordedAct, RoomBus, type RoomNote, type Signal } from './room-bus.js';
+import {
+  type Answer,
+  type Audience,
+  type BusHealth,
+  type BusListener,
+  type Question,
+  type RecordedAct,
+  RoomBus,
+  type RoomNote,
+  type Signal,
+} from './room-bus.js';
 
 const ROUND_MS = 2_000;
 /** What is not understood is logged at most this often. */
@@ -77,6 +87,16 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
     this.outbox.send(this.#shared, () => encodeAct(this.#origin, recorded));
   }
 
+  override publishQuestion(question: Question): void {
+    this.#local.publishQuestion(question);
+    this.outbox.send(this.#shared, () => encodeQuestion(this.#origin, question));
+  }
+
+  override publishAnswer(answer: Answer): void {
+    this.#local.publishAnswer(answer);
+    this.outbox.send(this.#shared, () => encodeAnswer(this.#origin, answer));
+  }
+
   override follow(room: string): Promise<void> {
     return this.#subscriptions.follow(this.#channelOf(room));
   }
@@ -126,6 +146,14 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
       case 'act':
         if (room !== null) return false;
         this.#local.publishAct(message.recorded);
+        return true;
+      case 'question':
+        if (room !== null) return false;
+        this.#local.publishQuestion(message.question);
+        return true;
+      case 'answer':
+        if (room !== null) return false;
+        this.#local.publishAnswer(message.answer);
         return true;
     }
   }

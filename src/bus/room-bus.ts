@@ -57,12 +57,34 @@ export type Act =
   /** `at` (Unix ms, with a fraction) says which of two acts about one user's ban is the later one. */
   | { kind: 'user.banned'; user: string; at: number }
   | { kind: 'user.unbanned'; user: string; at: number }
+  /** As with a ban, `at` says which of two is the later one. */
+  | { kind: 'user.disabled'; user: string; at: number }
+  | { kind: 'user.enabled'; user: string; at: number }
+  /** The connection closes, wherever it is open. */
+  | { kind: 'connection.closed'; connection: string }
+  /** All connections of the user close that are open when this is heard. */
+  | { kind: 'user.disconnected'; user: string }
   /** The user's access to the room ended without an event of its own, at the log's head `atSeq`. */
   | { kind: 'access.ended'; room: string; user: string; reason: ClosedReason; atSeq: number }
   /** The room is gone for these users, or for all who were its members, whether they follow it or not. */
   | { kind: 'room.removed'; users: readonly string[] | 'members'; room: string; reason: ClosedReason }
   | { kind: 'room.added'; users: readonly string[]; room: string; role: Role }
   | { kind: 'status.chosen'; user: string; status: ChosenStatus };
+
+/** What one instance wants to know of the others; JSON. */
+export interface Question {
+  id: string;
+  kind: string;
+  ask: unknown;
+}
+
+export interface Answer {
+  /** Id of the question. */
+  question: string;
+  /** Id of the instance that answers. */
+  instance: string;
+  answer: unknown;
+}
 
 /** An act as it was committed; JSON. */
 export interface RecordedAct {
@@ -78,6 +100,9 @@ export interface BusListener {
   onNote?(note: RoomNote): void;
   onSignal?(signal: Signal): void;
   onAct?(recorded: RecordedAct): void;
+  onQuestion?(question: Question): void;
+  /** To a question of whichever instance. */
+  onAnswer?(answer: Answer): void;
 }
 
 export interface BusHealth {
@@ -95,6 +120,8 @@ export abstract class RoomBus {
   abstract publishNote(note: RoomNote): void;
   abstract publishSignal(signal: Signal): void;
   abstract publishAct(recorded: RecordedAct): void;
+  abstract publishQuestion(question: Question): void;
+  abstract publishAnswer(answer: Answer): void;
 
   /**
    * From when this resolves, notes and room signals of the room published anywhere are heard here, as far as the network lets them.

@@ -1,7 +1,14 @@
 import { Initial1764000000000 } from './migrations/1764000000000-initial.js';
 import { ManyInstances1765000000000 } from './migrations/1765000000000-many-instances.js';
+import { Administration1766400000000 } from './migrations/1766400000000-administration.js';
 import { AuditLog1766500000000 } from './migrations/1766500000000-audit-log.js';
 import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-user.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
-export const MIGRATIONS = [Initial1764000000000, ManyInstances1765000000000, AuditLog1766500000000, RoomsPerUser1766550000000];
+export const MIGRATIONS = [
+  Initial1764000000000,
+  ManyInstances1765000000000,
+  Administration1766400000000,
+  AuditLog1766500000000,
+  RoomsPerUser1766550000000,
+];

@@ -6,6 +6,7 @@
 export const CLOSE_CODES = {
   internal: 4000,
   draining: 4001,
+  closedByAdministrator: 4002,
   slowConsumer: 4008,
   heartbeatMissed: 4012,
   flooding: 4013,

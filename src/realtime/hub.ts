@@ -85,17 +85,28 @@ export class Hub implements OnApplicationShutdown {
     for (const receiver of receivers) receiver.deliver(frame, key);
   }
 
-  // Whoever may not be here any more goes, whatever act said so; the others of the user's sessions stay.
   #onAct(act: Act): void {
     switch (act.kind) {
+      case 'connection.closed':
+        for (const session of this.sessions()) if (session.id === act.connection) session.close('closedByAdministrator');
+        break;
+      case 'user.disconnected':
+        for (const session of this.ofUser(act.user)) session.close('closedByAdministrator');
+        break;
       case 'session.revoked':
       case 'token.revoked':
       case 'user.revoked':
       case 'user.banned':
-        for (const session of this.ofUser(act.user)) {
-          const verdict = this.revocations.verdict(session.principal);
-          if (verdict !== 'valid') session.close(verdict);
-        }
+      case 'user.disabled':
+        this.#closeInvalid(act.user);
+    }
+  }
+
+  // Whoever may not be here any more goes, whatever act said so; the others of the user's sessions stay.
+  #closeInvalid(user: string): void {
+    for (const session of this.ofUser(user)) {
+      const verdict = this.revocations.verdict(session.principal);
+      if (verdict !== 'valid') session.close(CLOSES[verdict]);
     }
   }
 
@@ -105,5 +116,8 @@ export class Hub implements OnApplicationShutdown {
     for (const session of this.sessions()) session.close('internal');
   }
 }
+
+/** To a client it is all one why its user may not be here. */
+const CLOSES = { banned: 'banned', disabled: 'banned', revoked: 'revoked' } as const;
 
 const NONE: ReadonlySet<Session> = new Set();

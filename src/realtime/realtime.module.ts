@@ -6,9 +6,11 @@ import { MessagingModule } from '../messaging/messaging.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { ChatGateway } from './chat.gateway.js';
+import { ConnectionAnswers } from './connection-answers.js';
 import { Drain } from './drain.js';
 import { Heartbeat } from './heartbeat.js';
 import { Hub } from './hub.js';
+import { InstanceReport } from './instance-report.js';
 import { RoomNotices } from './room-notices.js';
 import { RoomStreams } from './room-streams.js';
 import { Sessions } from './sessions.service.js';
@@ -18,6 +20,19 @@ import { Upgrade } from './upgrade.js';
 
 @Module({
   imports: [AuthModule, ChangesModule, LogModule, MessagingModule, PresenceModule, RoomsModule],
-  providers: [ChatGateway, Drain, Heartbeat, Hub, RoomNotices, RoomStreams, Sessions, SubscriptionsService, TurnEnd, Upgrade],
+  providers: [
+    ChatGateway,
+    ConnectionAnswers,
+    Drain,
+    Heartbeat,
+    Hub,
+    InstanceReport,
+    RoomNotices,
+    RoomStreams,
+    Sessions,
+    SubscriptionsService,
+    TurnEnd,
+    Upgrade,
+  ],
 })
 export class RealtimeModule {}

@@ -8,6 +8,7 @@ import { Session } from './session.js';
 import type { TurnEnd } from './turn-end.js';
 
 const PRINCIPAL = { userId: 'ann' } as Principal;
+const CLIENT = { address: '127.0.0.1', userAgent: null };
 
 let answers: { id: number; event: string; data: { code?: string } }[];
 let running: { frame: CommandFrame; finish: () => void }[];
@@ -30,7 +31,7 @@ beforeEach(() => {
       }),
     takeCommand: () => 0,
     turnEnd: { addSocket: () => {} } as unknown as TurnEnd,
-  });
+  }, CLIENT);
   const write = session.write.bind(session);
   session.write = (frames) => {
     answers.push(JSON.parse(frames.subarray(2 + (frames[1] === 126 ? 2 : 0)).toString()) as (typeof answers)[number]);

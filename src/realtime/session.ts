@@ -19,6 +19,12 @@ import { RoomOrder } from './room-order.js';
 import type { Follower, Subscription } from './room-stream.js';
 import type { TurnEnd } from './turn-end.js';
 
+/** Whom a connection came from, as the upgrade said. */
+export interface ClientInfo {
+  address: string;
+  userAgent: string | null;
+}
+
 /** What a session asks of the server. */
 export interface SessionHost {
   /** Runs the command's handler; resolves when it is answered, never rejects. */
@@ -60,6 +66,9 @@ export class Session implements Follower {
   nextPingAt = 0;
   pingsUnanswered = 0;
 
+  /** Unix milliseconds. */
+  readonly openedAt = Date.now();
+
   readonly #order = new RoomOrder();
   readonly #busyIds = new Set<number>();
   #underWay = 0;
@@ -79,6 +88,7 @@ export class Session implements Follower {
     private readonly ws: WebSocket,
     socket: Socket,
     private readonly host: SessionHost,
+    readonly client: ClientInfo,
   ) {
     this.principal = principal;
     this.connection = new Connection(ws, socket, host.turnEnd, () => this.#regulate());

@@ -9,7 +9,7 @@ import { ephemeralFrame, FEATURES, LIMITS, TIMES } from '../protocol/index.js';
 import { PresenceService } from '../presence/presence.service.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { Hub } from './hub.js';
-import { Session, type SessionHost } from './session.js';
+import { type ClientInfo, Session, type SessionHost } from './session.js';
 import { SubscriptionsService } from './subscriptions.service.js';
 import { TurnEnd } from './turn-end.js';
 
@@ -38,8 +38,8 @@ export class Sessions implements SessionHost {
     return this.limits.takeCommand(user, connection);
   }
 
-  open(ws: WebSocket, socket: Socket, principal: Principal): Session {
-    const session = new Session(`c_${randomUUID()}`, principal, ws, socket, this);
+  open(ws: WebSocket, socket: Socket, principal: Principal, client: ClientInfo): Session {
+    const session = new Session(`c_${randomUUID()}`, principal, ws, socket, this, client);
     this.hub.add(session);
     this.metrics.counts.opened++;
     session.write(

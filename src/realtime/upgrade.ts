@@ -10,8 +10,11 @@ import { ChatError } from '../errors/chat-error.js';
 import { clientAddress } from '../limits/client-address.js';
 import { OpenConnections } from '../limits/open-connections.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
+import type { ClientInfo } from './session.js';
 import { assertHandshake } from './upgrade-handshake.js';
 
+/** More of it says nothing to an administrator, and is kept as long as the connection. */
+const USER_AGENT_CHARS = 256;
 /** More than any client sends; Node's own bound is on bytes. */
 const MAX_HEADERS = 100;
 
@@ -59,6 +62,12 @@ export class Upgrade {
   /** What was admitted has closed, or has not opened. */
   release(principal: Principal): void {
     this.connections.release(principal.userId);
+  }
+
+  /** Whom the request came from, for administrators to see. */
+  clientOf(request: IncomingMessage): ClientInfo {
+    const address = clientAddress(request, this.config.trustedProxies);
+    return { address, userAgent: request.headers['user-agent']?.slice(0, USER_AGENT_CHARS) ?? null };
   }
 
   #assertServing(): void {

@@ -9,7 +9,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
 import { LIMITS } from '../protocol/index.js';
 import { Command } from './command.js';
-import { type Session } from './session.js';
+import type { ClientInfo, Session } from './session.js';
 import { Sessions } from './sessions.service.js';
 import { Upgrade } from './upgrade.js';
 
@@ -97,7 +97,7 @@ export class ChatAdapter extends WsAdapter {
       // Calls back at once or never.
       this.#sockets!.handleUpgrade(request, socket, head, (ws) => {
         isOpen = true;
-        this.#open(ws, socket, principal);
+        this.#open(ws, socket, principal, this.#upgrade.clientOf(request));
       });
     } catch (error) {
       refuse(socket, error);
@@ -105,9 +105,9 @@ export class ChatAdapter extends WsAdapter {
     return isOpen;
   }
 
-  #open(ws: WebSocket, socket: Socket, principal: Principal): void {
+  #open(ws: WebSocket, socket: Socket, principal: Principal, client: ClientInfo): void {
     socket.setNoDelay(true);
-    const session = this.#sessions.open(ws, socket, principal);
+    const session = this.#sessions.open(ws, socket, principal, client);
     ws[SESSION] = session;
     ws.on('message', onMessage);
     ws.on('ping', onPing);
