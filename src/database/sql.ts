@@ -11,6 +11,12 @@ export interface Statement {
   text: string;
 }
 
+/** A statement that was composed for one call, and is planned for its values. */
+export interface ComposedStatement {
+  text: string;
+  name?: undefined;
+}
+
 /** Where the hot paths meet PostgreSQL: prepared statements on TypeORM's own pool. */
 @Injectable()
 export class Sql {
@@ -28,7 +34,7 @@ export class Sql {
    * @throws {ChatError} `unavailable` when it was certainly not run, `timeout` when it waited too long or its fate is unknown
    * @throws the driver's error for everything that the statement itself is to blame for
    */
-  async query<Row extends QueryResultRow>(statement: Statement, values: unknown[]): Promise<Row[]> {
+  async query<Row extends QueryResultRow>(statement: Statement | ComposedStatement, values: unknown[]): Promise<Row[]> {
     const client = await this.#connect();
     let broken: Error | undefined;
     try {

@@ -37,6 +37,8 @@ export class ChatError extends Error {
 }
 
 /** One text for a room that does not exist and for one that the caller may not know of. */
+export const NO_SUCH_ROOM = 'There is no such room.';
+
 export function roomNotFound(): ChatError {
-  return new ChatError('not_found', 'There is no such room.');
+  return new ChatError('not_found', NO_SUCH_ROOM);
 }

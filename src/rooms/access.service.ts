@@ -4,6 +4,7 @@ import { Sql, type Statement } from '../database/sql.js';
 import { Storm } from '../database/storm.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { Role, RoomType } from '../protocol/index.js';
+import { type Caller, callerId, standingOf } from './caller.js';
 import { refusal, type RoomAction } from './room-access.js';
 
 /** A room to which access was granted, as it stood at that moment. */
@@ -33,7 +34,8 @@ interface Question {
 /** Questions that are enough for a statement, when clients come back in a herd. */
 const GATHERED_QUESTIONS = 250;
 
-interface Standing extends Access {
+export interface Standing extends Access {
+  /** From this room. */
   banned: boolean;
 }
 
@@ -83,24 +85,29 @@ export class RoomAccess {
    * the room's lock.
    * @throws {ChatError} not_found, in the same words for no such room and for another's; forbidden; conflict when the room is archived
    */
-  async require(user: string, room: string, action: RoomAction): Promise<Access> {
-    const standing = await this.#standings.add({ room, user });
+  async require(caller: Caller, room: string, action: RoomAction): Promise<Access> {
+    const standing = await this.find(callerId(caller), room);
     if (!standing) throw roomNotFound();
     const { banned, ...access } = standing;
-    const refused = refusal(action, { room: access.room, role: access.role, banned });
+    const refused = refusal(action, { room: access.room, ...standingOf(caller, { role: access.role, banned }) });
     if (refused) throw refused;
     return access;
+  }
+
+  /** Who the user is in the room, whatever he may; null when there is no such room. */
+  find(user: string, room: string): Promise<Standing | null> {
+    return this.#standings.add({ room, user });
   }
 
   async #read(questions: Question[]): Promise<(Standing | null)[]> {
     const rows = await this.sql.query<StandingRow>(STANDINGS, [questions.map(({ room }) => room), questions.map(({ user }) => user)]);
     const standings = questions.map((): Standing | null => null);
-    for (const row of rows) standings[Number(row.ord) - 1] = standingOf(row);
+    for (const row of rows) standings[Number(row.ord) - 1] = standingOfRow(row);
     return standings;
   }
 }
 
-function standingOf(row: StandingRow): Standing {
+function standingOfRow(row: StandingRow): Standing {
   const { id, type, epoch, member_count: memberCount, archived, role, banned } = row;
   const room = { id, type, epoch, firstSeq: Number(row.first_seq), headSeq: Number(row.last_seq), memberCount, archived };
   return { room, role, readSeq: Number(row.read_seq ?? 0), banned };

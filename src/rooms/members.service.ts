@@ -7,6 +7,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { RoomLog } from '../log/room-log.js';
 import { LIMITS, type Role } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
+import { type Caller, callerId } from './caller.js';
 import { MembershipEntity, type MemberView, memberView } from './membership.entity.js';
 import { addMember, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
@@ -14,7 +15,7 @@ import { type BanView, banView, RoomBanEntity } from './room-ban.entity.js';
 import { assertRoomForUsers } from './rooms-per-user.js';
 import type { PageRequest } from './rooms.repository.js';
 
-/** What owners and moderators do about the users of a room. Acts and errors are as in `RoomsService`. */
+/** What owners, moderators and administrators do about the users of a room. Acts and errors are as in `RoomsService`. */
 @Injectable()
 export class MembersService {
   constructor(
@@ -27,7 +28,7 @@ export class MembersService {
   ) {}
 
   /** By user id. */
-  async list(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<MemberView>> {
+  async list(caller: Caller, room: string, { cursor, limit }: PageRequest): Promise<Page<MemberView>> {
     const { room: accessed } = await this.access.require(caller, room, 'room.read');
     const list = new PageCursor('user', 'members', accessed.id);
     const rows = await this.sql.translated(() => this.memberships.find(pageAfter(accessed.id, list.read(cursor), limit)));
@@ -35,7 +36,7 @@ export class MembersService {
   }
 
   /** Adds a member, who may be a user never seen here, or gives one another role. Without a change there is no event. */
-  set(caller: string, room: string, user: string, role: Role): Promise<MemberView> {
+  set(caller: Caller, room: string, user: string, role: Role): Promise<MemberView> {
     return this.log.transact(room, async (tx) => {
       const { member, target } = await targetFacts(tx, caller, user, role);
       await requireUnderLock(tx, caller, 'member.set', target);
@@ -43,24 +44,24 @@ export class MembersService {
         const { roomMembersMax, roomsPerUser } = this.config;
         if (tx.room.memberCount >= roomMembersMax) throw new ChatError('conflict', `The room has its ${roomMembersMax} members already.`);
         await assertRoomForUsers(tx.manager, [user], roomsPerUser);
-        return memberView(await addMember(tx, user, role, caller));
+        return memberView(await addMember(tx, user, role, callerId(caller)));
       }
       if (member.role !== role) {
         await tx.manager.update(MembershipEntity, { roomId: tx.room.id, userId: user }, { role });
-        tx.record('member.updated', { user, data: { user, role, by: caller } });
+        tx.record('member.updated', { user, data: { user, role, by: callerId(caller) } });
       }
       return memberView({ ...member, role });
     });
   }
 
   /** Ends the member's access at this place of the log. Removing oneself is leaving. @returns the member as he was */
-  remove(caller: string, room: string, user: string, reason?: string): Promise<MemberView> {
+  remove(caller: Caller, room: string, user: string, reason?: string): Promise<MemberView> {
     return this.log.transact(room, async (tx) => {
       const { member, target } = await targetFacts(tx, caller, user, null);
       await requireUnderLock(tx, caller, target.self ? 'room.leave' : 'member.remove', target);
       if (!member) throw new ChatError('not_found', 'The user is not a member of this room.');
       const silent = target.self && tx.room.memberCount > LIMITS.largeRoom;
-      await removeMember(tx, member, { ends: target.self ? 'left' : 'kicked', by: caller, reason, silent });
+      await removeMember(tx, member, { ends: target.self ? 'left' : 'kicked', by: callerId(caller), reason, silent });
       return memberView(member);
     });
   }

@@ -2,6 +2,7 @@ import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';
 import type { ClosedReason, Role } from '../protocol/index.js';
 import { MembershipEntity } from './membership.entity.js';
+import { type Caller, callerId, standingOf } from './caller.js';
 import { refusal, type RoomAction, type TargetFacts } from './room-access.js';
 import { RoomBanEntity } from './room-ban.entity.js';
 
@@ -16,19 +17,23 @@ export function isBanned({ manager, room }: LogTransaction, user: string): Promi
 }
 
 /** @throws {ChatError} when the caller may not do this; the room is never another's */
-export async function requireUnderLock(tx: LogTransaction, caller: string, action: RoomAction, target?: TargetFacts): Promise<void> {
+export async function requireUnderLock(tx: LogTransaction, caller: Caller, action: RoomAction, target?: TargetFacts): Promise<void> {
   const { type, archivedAt } = tx.room;
-  const member = await findMember(tx, caller);
-  const banned = member === null && (await isBanned(tx, caller));
+  const standing = standingOf(caller, await standingUnderLock(tx, callerId(caller)));
   const room = { type, archived: archivedAt !== null };
-  const refused = refusal(action, { room, role: member?.role ?? null, banned, ...(target && { target }) });
+  const refused = refusal(action, { room, ...standing, ...(target && { target }) });
   if (refused) throw refused;
+}
+
+async function standingUnderLock(tx: LogTransaction, user: string): Promise<{ role: Role | null; banned: boolean }> {
+  const member = await findMember(tx, user);
+  return { role: member?.role ?? null, banned: member === null && (await isBanned(tx, user)) };
 }
 
 /** What `room-access` asks of the member whom an act is about; `newRole` is null when he is to go. */
 export async function targetFacts(
   tx: LogTransaction,
-  caller: string,
+  caller: Caller,
   user: string,
   newRole: Role | null,
 ): Promise<{ member: MembershipEntity | null; target: TargetFacts }> {

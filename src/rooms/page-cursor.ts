@@ -13,6 +13,9 @@ export interface Page<T> {
 export const CURSOR_KEYS = {
   room: z.tuple([z.guid()]),
   timedRoom: z.tuple([z.int().min(0).max(253_402_300_799_999), z.guid()]),
+  /** Unix milliseconds. */
+  time: z.tuple([z.int().min(0).max(253_402_300_799_999)]),
+  connection: z.tuple([z.string().regex(/^c_[\da-f-]{36}$/)]),
   user: z.tuple([z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null)]),
   auditSeq: z.tuple([z.int().min(1)]),
 } as const;

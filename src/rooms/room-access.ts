@@ -1,4 +1,4 @@
-import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import { ChatError, NO_SUCH_ROOM, roomNotFound } from '../errors/chat-error.js';
 import { POSTING_ROLES } from '../log/room-log.js';
 import type { Role, RoomType } from '../protocol/index.js';
 
@@ -25,10 +25,12 @@ export interface AccessFacts {
   role: Role | null;
   /** Whether the caller is banned from the room. */
   banned: boolean;
+  /** The caller acts as an administrator of the server: what owners may, without being a member. */
+  administrator?: true;
   target?: TargetFacts;
 }
 
-interface Rule {
+export interface Rule {
   roles: readonly Role[];
   /** Whether a non-member of a public room may, too. */
   guests?: true;
@@ -38,6 +40,8 @@ interface Rule {
   directAll?: true;
   /** In an archived room as well. */
   archived?: true;
+  /** Whether an administrator may in a direct room what `notDirect` keeps its members from. */
+  directAdministrator?: true;
 }
 
 const OWNER: readonly Role[] = ['owner'];
@@ -51,9 +55,9 @@ export const ROOM_RULES = {
   'room.join': { roles: MEMBERS, guests: true, notDirect: true },
   'room.leave': { roles: MEMBERS, notDirect: true, archived: true },
   'room.update': { roles: STAFF, directAll: true },
-  'room.archive': { roles: OWNER, notDirect: true },
-  'room.unarchive': { roles: OWNER, notDirect: true, archived: true },
-  'room.delete': { roles: OWNER, notDirect: true, archived: true },
+  'room.archive': { roles: OWNER, notDirect: true, directAdministrator: true },
+  'room.unarchive': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
+  'room.delete': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
   /** Adds a member, or gives one another role. */
   'member.set': { roles: STAFF, notDirect: true },
   'member.remove': { roles: STAFF, notDirect: true, archived: true },
@@ -78,20 +82,38 @@ export type RoomAction = keyof typeof ROOM_RULES;
  * standing decides, then whom the act is about, then the state of the room.
  */
 export function decide(action: RoomAction, facts: AccessFacts): Verdict {
+  return explain(action, facts).verdict;
+}
+
+/** What decided, and what the caller is told of it. */
+export interface Explanation {
+  verdict: Verdict;
+  /** The line of `ROOM_RULES` that was applied. */
+  rule: Rule;
+  /** Why the act is not allowed; null when it is. */
+  reason: RefusalReason | null;
+  /** Null when the act is allowed. */
+  words: string | null;
+}
+
+/** As `decide`, with the reason. */
+export function explain(action: RoomAction, facts: AccessFacts): Explanation {
   const reason = judge(action, facts);
-  return reason === null ? 'allow' : REASONS[reason].verdict;
+  const rule = ROOM_RULES[action];
+  if (reason === null) return { verdict: 'allow', rule, reason, words: null };
+  const { verdict, words } = REASONS[reason];
+  return { verdict, rule, reason, words };
 }
 
 /** What the caller is told when `decide` does not allow the act; null when it does. */
 export function refusal(action: RoomAction, facts: AccessFacts): ChatError | null {
-  const reason = judge(action, facts);
-  if (reason === null) return null;
-  const { verdict, words } = REASONS[reason];
-  return verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words);
+  const { verdict, words } = explain(action, facts);
+  if (verdict === 'allow') return null;
+  return verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words!);
 }
 
 const REASONS = {
-  stranger: { verdict: 'not_found', words: '' },
+  stranger: { verdict: 'not_found', words: NO_SUCH_ROOM },
   banned: { verdict: 'forbidden', words: 'You are banned from this room.' },
   guest: { verdict: 'forbidden', words: 'Only members of the room may do this.' },
   direct: { verdict: 'forbidden', words: 'A direct room does not allow this: its members are fixed, and all are equal.' },
@@ -103,9 +125,11 @@ const REASONS = {
   lastOwner: { verdict: 'conflict', words: 'The room needs an owner: make another member one first.' },
 } as const satisfies Record<string, { verdict: Exclude<Verdict, 'allow'>; words: string }>;
 
-type Reason = keyof typeof REASONS;
+export const REFUSAL_REASONS = Object.keys(REASONS) as readonly RefusalReason[];
+export type RefusalReason = keyof typeof REASONS;
 
-function judge(action: RoomAction, facts: AccessFacts): Reason | null {
+function judge(action: RoomAction, given: AccessFacts): RefusalReason | null {
+  const facts: AccessFacts = given.administrator ? { ...given, role: 'owner', banned: false } : given;
   const { room, role } = facts;
   if (role === null && room.type !== 'public') return 'stranger';
   if (role === null && facts.banned) return 'banned';
@@ -115,14 +139,14 @@ function judge(action: RoomAction, facts: AccessFacts): Reason | null {
   return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? (room.archived && !rule.archived ? 'archived' : null);
 }
 
-function judgeCaller(rule: Rule, { room, role }: AccessFacts): Reason | null {
+function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): RefusalReason | null {
   if (role === null) return rule.guests ? null : 'guest';
   if (room.type !== 'direct') return rule.roles.includes(role) ? null : 'role';
-  if (rule.notDirect) return 'direct';
+  if (rule.notDirect) return administrator && rule.directAdministrator ? null : 'direct';
   return rule.directAll || rule.roles.includes(role) ? null : 'role';
 }
 
-function judgeTarget(action: RoomAction, { role, target }: AccessFacts): Reason | null {
+function judgeTarget(action: RoomAction, { role, target }: AccessFacts): RefusalReason | null {
   if (!target) return null;
   if (target.self && action === 'ban.set') return 'selfBan';
   if (role === 'moderator' && action !== 'room.leave') {

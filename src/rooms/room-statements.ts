@@ -3,7 +3,7 @@ import type { Statement } from '../database/sql.js';
 import type { Meta, Role, RoomType } from '../protocol/index.js';
 
 // Every column that a room's view needs.
-const ROOM = `r.id, r.type, r.name, r.topic, r.meta, r.epoch, r.first_seq, r.last_seq, r.last_at, r.member_count, r.created_by, r.created_at,
+export const ROOM_COLUMNS = `r.id, r.type, r.name, r.topic, r.meta, r.epoch, r.first_seq, r.last_seq, r.last_at, r.member_count, r.created_by, r.created_at,
   r.archived_at, r.deleted_at`;
 
 // A list's start, written so that the index is entered there.
@@ -38,7 +38,7 @@ export const INSERT_ROOM: Statement = {
       INSERT INTO memberships (room_id, user_id, role, joined_at)
       SELECT r.id, u.user_id, u.role, r.created_at FROM r, unnest($7::text[], $11::text[]) AS u (user_id, role)
     )
-    SELECT ${ROOM}, (
+    SELECT ${ROOM_COLUMNS}, (
       SELECT jsonb_agg(record_act_v1(jsonb_build_object('kind', 'room.added', 'room', r.id, 'users', t.users, 'role', t.role)))
       FROM (SELECT u.role, jsonb_agg(u.user_id) AS users FROM unnest($7::text[], $11::text[]) AS u (user_id, role) GROUP BY u.role) t
     ) AS acts
@@ -52,7 +52,7 @@ export interface InsertedRoomRow extends RoomRow {
 /** What stood in the way of `INSERT_ROOM`: the room of the creation key before that of the members. */
 export const FIND_MADE_ROOM: Statement = {
   name: 'find_made_room',
-  text: `SELECT ${ROOM}, r.direct_key, m.role
+  text: `SELECT ${ROOM_COLUMNS}, r.direct_key, m.role
     FROM rooms r LEFT JOIN memberships m ON m.room_id = r.id AND m.user_id = $1
     WHERE (r.created_by = $1 AND r.creation_key = $2) OR r.direct_key = $3
     ORDER BY (r.created_by = $1 AND r.creation_key = $2) IS TRUE DESC
@@ -67,7 +67,7 @@ export interface MadeRoomRow extends RoomRow {
 
 export const FIND_ROOM: Statement = {
   name: 'find_room',
-  text: `SELECT ${ROOM} FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
+  text: `SELECT ${ROOM_COLUMNS} FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
 };
 
 export const MEMBERS_AMONG: Statement = {
@@ -78,7 +78,7 @@ export const MEMBERS_AMONG: Statement = {
 /** Public rooms that a user may find: not archived ones, nor those that he is banned from. Newest first. */
 export const LIST_PUBLIC_ROOMS: Statement = {
   name: 'list_public_rooms',
-  text: `SELECT ${ROOM} FROM rooms r
+  text: `SELECT ${ROOM_COLUMNS} FROM rooms r
     WHERE r.type = 'public' AND r.deleted_at IS NULL AND r.archived_at IS NULL
       AND (r.created_at, r.id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, ${LAST_ID}))
       AND ($4::text IS NULL OR r.name ILIKE $4)
@@ -90,7 +90,7 @@ export const LIST_PUBLIC_ROOMS: Statement = {
 /** Ids are made in order of time, so that this is by the age of the rooms, newest first, straight from the index. */
 export const LIST_MY_ROOMS: Statement = {
   name: 'list_my_rooms',
-  text: `SELECT ${ROOM}, p.role, p.read_seq, unread.count AS unread,
+  text: `SELECT ${ROOM_COLUMNS}, p.role, p.read_seq, unread.count AS unread,
       last.seq AS message_seq, last.last_seq AS message_last_seq, last.sender_id, last.client_id, last.text, last.meta AS message_meta,
       last.version, last.created_at AS sent_at, last.edited_at, last.deleted_at AS message_deleted_at
     FROM (

@@ -15,6 +15,6 @@ import { RoomsService } from './rooms.service.js';
   imports: [ChangesModule, LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity])],
   controllers: [RoomsController, MembersController],
   providers: [RoomAccess, RoomsService, MembersService, RoomsRepository],
-  exports: [RoomAccess, RoomsService, RoomsRepository, TypeOrmModule],
+  exports: [RoomAccess, RoomsService, MembersService, RoomsRepository, TypeOrmModule],
 })
 export class RoomsModule {}

@@ -94,7 +94,7 @@ export class RoomsRepository {
       return inserted;
     });
     row?.acts.forEach((act) => this.acts.publish(act));
-    return row ? viewOf(row) : null;
+    return row ? viewOfRow(row) : null;
   }
 
   /** The room that kept `insert` from making this one. */
@@ -103,13 +103,13 @@ export class RoomsRepository {
     const [row] = await this.sql.query<MadeRoomRow>(FIND_MADE_ROOM, [room.createdBy, room.creationKey, key]);
     if (!row) return null;
     const sameMembers = key === null || row.direct_key?.equals(key) === true;
-    return { view: viewOf(row), role: row.role, deleted: row.deleted_at !== null, matches: row.type === room.type && sameMembers };
+    return { view: viewOfRow(row), role: row.role, deleted: row.deleted_at !== null, matches: row.type === room.type && sameMembers };
   }
 
   /** The room as it stands; null when there is none, or none any more. */
   async find(room: string): Promise<RoomView | null> {
     const [row] = await this.sql.query<RoomRow>(FIND_ROOM, [room]);
-    return row ? viewOf(row) : null;
+    return row ? viewOfRow(row) : null;
   }
 
   /** Those of the users who are members; of a deleted room, who were so to its end. */
@@ -130,7 +130,7 @@ export class RoomsRepository {
       search === undefined ? null : `%${search.replace(/[\\%_]/g, '\\$&')}%`,
       limit + 1,
     ]);
-    return list.page(rows, limit, (row) => [row.created_at.getTime(), row.id], viewOf);
+    return list.page(rows, limit, (row) => [row.created_at.getTime(), row.id], viewOfRow);
   }
 
   async listMine(user: string, { cursor, limit }: PageRequest): Promise<Page<MyRoom>> {
@@ -148,7 +148,7 @@ function directKey({ type, members }: NewRoom): Buffer | null {
   return createHash('sha256').update(JSON.stringify(ids)).digest();
 }
 
-function viewOf(row: RoomRow): RoomView {
+export function viewOfRow(row: RoomRow): RoomView {
   const { id, type, name, topic, meta, epoch } = row;
   return roomView({
     ...{ id, type, name, topic, meta, epoch },
@@ -166,7 +166,7 @@ function viewOf(row: RoomRow): RoomView {
 }
 
 function myRoomOf(row: MyRoomRow): MyRoom {
-  return { room: viewOf(row), role: row.role, readSeq: Number(row.read_seq), unread: row.unread, lastMessage: lastMessageOf(row) };
+  return { room: viewOfRow(row), role: row.role, readSeq: Number(row.read_seq), unread: row.unread, lastMessage: lastMessageOf(row) };
 }
 
 function lastMessageOf(row: MyRoomRow): Message | null {

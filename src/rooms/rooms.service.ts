@@ -8,6 +8,7 @@ import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
 import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
+import type { Caller } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import type { Page } from './page-cursor.js';
 import { type MyRoom, type NewRoom, type PageRequest, RoomsRepository } from './rooms.repository.js';
@@ -73,16 +74,16 @@ export class RoomsService {
   }
 
   /** Changes that change nothing make no event. Archiving ends every subscription; the room stays readable. */
-  async update(user: string, room: string, changes: RoomChanges): Promise<RoomView> {
+  async update(caller: Caller, room: string, changes: RoomChanges): Promise<RoomView> {
     const { archived, ...settings } = changes;
     const changesSettings = Object.values(settings).some((value) => value !== undefined);
     if (archived === undefined && !changesSettings) throw invalid('', 'must name something to change');
     return this.log.transact(room, async (tx) => {
       const wasArchived = tx.room.archivedAt !== null;
-      if (archived !== undefined) await requireUnderLock(tx, user, archived && !wasArchived ? 'room.archive' : 'room.unarchive');
+      if (archived !== undefined) await requireUnderLock(tx, caller, archived && !wasArchived ? 'room.archive' : 'room.unarchive');
       const reopens = wasArchived && archived === false;
       if (reopens) tx.room.archivedAt = null;
-      if (changesSettings) await requireUnderLock(tx, user, 'room.update');
+      if (changesSettings) await requireUnderLock(tx, caller, 'room.update');
       if (applySettings(tx.room, settings) || reopens) await recordState(tx, 'room.updated');
       if (archived && !wasArchived) {
         tx.room.archivedAt = tx.at;
@@ -93,9 +94,9 @@ export class RoomsService {
   }
 
   /** The room and its log stay in the database, for nobody to see. @returns the room as it was last seen */
-  remove(user: string, room: string): Promise<RoomView> {
+  remove(caller: Caller, room: string): Promise<RoomView> {
     return this.log.transact(room, async (tx) => {
-      await requireUnderLock(tx, user, 'room.delete');
+      await requireUnderLock(tx, caller, 'room.delete');
       tx.room.deletedAt = tx.at;
       await recordState(tx, 'room.deleted');
       tx.announce({ kind: 'room.removed', users: 'members', room, reason: 'deleted' });

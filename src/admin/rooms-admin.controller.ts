@@ -1,0 +1,138 @@
+import { Body, Controller, Delete, Get, Param, Patch, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentUser } from '../auth/current-user.js';
+import type { Principal } from '../auth/principal.js';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { roomNotFound } from '../errors/chat-error.js';
+import type { RoomView } from '../protocol/index.js';
+import { Administrator } from '../rooms/caller.js';
+import { MemberBody, MemberPageBody, MemberRoleDto, RemovalQueryDto } from '../rooms/members.dto.js';
+import { MembersService } from '../rooms/members.service.js';
+import { PageQueryDto } from '../rooms/page.dto.js';
+import { RoomParams, RoomUserParams } from '../rooms/room.params.js';
+import { RoomBody, RoomPageBody } from '../rooms/rooms.dto.js';
+import { RoomsRepository } from '../rooms/rooms.repository.js';
+import { RoomsService } from '../rooms/rooms.service.js';
+import { DryRunQueryDto, RemovedRoomBody, RoomChangesAdminDto, RoomsQueryAdminDto } from './rooms-admin.dto.js';
+import { RoomsAdminRepository } from './rooms-admin.repository.js';
+
+/** Administrators act as owners would, in rooms that they are no members of: the same events come of it, with their ids in `by`. */
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/rooms')
+export class RoomsAdminController {
+  constructor(
+    private readonly found: RoomsAdminRepository,
+    private readonly views: RoomsRepository,
+    private readonly rooms: RoomsService,
+    private readonly memberships: MembersService,
+  ) {}
+
+  @Get()
+  @RequireScope('rooms:read')
+  @ApiOperation({
+    summary: 'All rooms, listed or searched',
+    description: 'Newest first, private and direct ones too; without deleted ones. Needs the role `admin` or the scope `rooms:read`.',
+  })
+  @ApiOkResponse({ type: RoomPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  list(@Query() { cursor, limit, ...filter }: RoomsQueryAdminDto): Promise<RoomPageBody> {
+    return this.found.list(filter, { cursor, limit });
+  }
+
+  @Get(':room')
+  @RequireScope('rooms:read')
+  @ApiOperation({ summary: 'Any room', description: 'Needs the role `admin` or the scope `rooms:read`.' })
+  @ApiOkResponse({ type: RoomBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  get(@Param() { room }: RoomParams): Promise<RoomView> {
+    return this.#view(room);
+  }
+
+  @Patch(':room')
+  @RequireScope('rooms:write')
+  @ApiOperation({
+    summary: 'Change any room, archive it or reopen it',
+    description:
+      'Makes the event `room.updated` or `room.archived`, as when an owner does it; a direct room can be archived too. What changes nothing makes ' +
+      'no event. Needs the role `admin` or the scope `rooms:write`.',
+  })
+  @ApiOkResponse({ type: RoomBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
+  update(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Body() changes: RoomChangesAdminDto): Promise<RoomView> {
+    return this.rooms.update(new Administrator(userId), room, changes);
+  }
+
+  @Delete(':room')
+  @RequireScope('rooms:write')
+  @ApiOperation({
+    summary: 'Delete any room',
+    description:
+      "Makes the event `room.deleted` and ends everybody's access. With `dryRun=true` it only says what would go. Needs the role `admin` or the " +
+      'scope `rooms:write`.',
+  })
+  @ApiOkResponse({ type: RemovedRoomBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async remove(
+    @CurrentUser() { userId }: Principal,
+    @Param() { room }: RoomParams,
+    @Query() { dryRun = false }: DryRunQueryDto,
+  ): Promise<RemovedRoomBody> {
+    const contents = await this.found.contents(room);
+    if (!contents) throw roomNotFound();
+    const view = dryRun ? await this.#view(room) : await this.rooms.remove(new Administrator(userId), room);
+    return { dryRun, room: view, ...contents };
+  }
+
+  @Get(':room/members')
+  @RequireScope('rooms:read')
+  @ApiOperation({ summary: 'Members of any room', description: 'Sorted by user id. Needs the role `admin` or the scope `rooms:read`.' })
+  @ApiOkResponse({ type: MemberPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  members(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() page: PageQueryDto): Promise<MemberPageBody> {
+    return this.memberships.list(new Administrator(userId), room, page);
+  }
+
+  @Put(':room/members/:user')
+  @RequireScope('rooms:write')
+  @ApiOperation({
+    summary: 'Add a member to a room, or give one another role',
+    description:
+      'Every role; not in a direct room. Makes the event `member.joined` or `member.updated`, and none when he has the role already. Needs the ' +
+      'role `admin` or the scope `rooms:write`.',
+  })
+  @ApiOkResponse({ type: MemberBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
+  setMember(
+    @CurrentUser() { userId }: Principal,
+    @Param() { room, user }: RoomUserParams,
+    @Body() { role }: MemberRoleDto,
+  ): Promise<MemberBody> {
+    return this.memberships.set(new Administrator(userId), room, user, role);
+  }
+
+  @Delete(':room/members/:user')
+  @RequireScope('rooms:write')
+  @ApiOperation({
+    summary: 'Remove a member from a room',
+    description:
+      'Makes the event `member.left` and ends his access; not from a direct room. The last owner stays until another member is one ' +
+      '(`conflict`). Needs the role `admin` or the scope `rooms:write`.',
+  })
+  @ApiOkResponse({ type: MemberBody, description: 'The member as he was.' })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
+  removeMember(
+    @CurrentUser() { userId }: Principal,
+    @Param() { room, user }: RoomUserParams,
+    @Query() { reason }: RemovalQueryDto,
+  ): Promise<MemberBody> {
+    return this.memberships.remove(new Administrator(userId), room, user, reason);
+  }
+
+  async #view(room: string): Promise<RoomView> {
+    const view = await this.views.find(room);
+    if (!view) throw roomNotFound();
+    return view;
+  }
+}

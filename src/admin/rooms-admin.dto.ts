@@ -1,0 +1,94 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsIn, IsOptional } from 'class-validator';
+import { QueryFlag } from '../errors/query-values.js';
+import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
+import { LIMITS, type RoomType, type RoomView } from '../protocol/index.js';
+import { PageQueryDto } from '../rooms/page.dto.js';
+import { ROOM_TYPES, RoomBody } from '../rooms/rooms.dto.js';
+
+export class RoomsQueryAdminDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    minLength: 1,
+    maxLength: LIMITS.roomNameChars,
+    description: 'What the name begins with, in any case.',
+    example: 'kit',
+  })
+  @IfGiven()
+  @IsText(1, LIMITS.roomNameChars)
+  q?: string;
+
+  @ApiPropertyOptional({ enum: ROOM_TYPES, description: 'Only rooms of this type.', example: 'public' })
+  @IfGiven()
+  @IsIn(ROOM_TYPES, { message: `must be one of ${ROOM_TYPES.join(', ')}` })
+  type?: RoomType;
+
+  @ApiPropertyOptional({ type: String, enum: ['true', 'false'], description: 'Only archived rooms, or only the others.', example: 'false' })
+  @IfGiven()
+  @QueryFlag()
+  archived?: boolean;
+
+  @ApiPropertyOptional({ minLength: 1, maxLength: LIMITS.userIdChars, description: 'Only rooms of this user.', example: 'u7' })
+  @IfGiven()
+  @IsUserId()
+  member?: string;
+}
+
+export class RoomChangesAdminDto {
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    minLength: 1,
+    maxLength: LIMITS.roomNameChars,
+    description: 'Null takes it away.',
+    example: 'Kitchen',
+  })
+  @IsOptional()
+  @IsText(1, LIMITS.roomNameChars)
+  name?: string | null;
+
+  @ApiPropertyOptional({
+    type: String,
+    nullable: true,
+    maxLength: LIMITS.roomTopicChars,
+    description: 'Null takes it away.',
+    example: 'What is for lunch',
+  })
+  @IsOptional()
+  @IsText(0, LIMITS.roomTopicChars)
+  topic?: string | null;
+
+  @ApiPropertyOptional({ description: 'An archived room can be read, and nothing else.', example: false })
+  @IfGiven()
+  @IsBoolean({ message: 'must be true or false' })
+  archived?: boolean;
+}
+
+export class DryRunQueryDto {
+  @ApiPropertyOptional({
+    type: String,
+    enum: ['true', 'false'],
+    default: 'false',
+    description: 'With `true` nothing is done, and the answer says what would be.',
+    example: 'true',
+  })
+  @IfGiven()
+  @QueryFlag()
+  dryRun?: boolean;
+}
+
+export class RemovedRoomBody {
+  @ApiProperty({ description: 'Whether nothing was done.', example: true })
+  dryRun!: boolean;
+
+  @ApiProperty({ type: RoomBody, description: 'The room as it was last seen.' })
+  room!: RoomView;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Who loses the room.', example: 12 })
+  members!: number;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Messages that nobody can read any more, deleted ones included.', example: 1180 })
+  messages!: number;
+
+  @ApiProperty({ type: 'integer', minimum: 0, example: 1 })
+  bans!: number;
+}

@@ -1,0 +1,58 @@
+import { Injectable } from '@nestjs/common';
+import { beginningWith, Conditions } from '../database/conditions.js';
+import { Sql, type Statement } from '../database/sql.js';
+import type { RoomType, RoomView } from '../protocol/index.js';
+import { type Page, PageCursor } from '../rooms/page-cursor.js';
+import { ROOM_COLUMNS, type RoomRow } from '../rooms/room-statements.js';
+import { type PageRequest, viewOfRow } from '../rooms/rooms.repository.js';
+
+export interface RoomFilter {
+  /** What the name begins with, in any case. */
+  q?: string | undefined;
+  type?: RoomType | undefined;
+  archived?: boolean | undefined;
+  /** A user who is a member. */
+  member?: string | undefined;
+}
+
+export interface RoomContents {
+  members: number;
+  messages: number;
+  bans: number;
+}
+
+// Every seq is a message's or an event's, so that messages need not be counted: there are more of them.
+const ROOM_CONTENTS: Statement = {
+  name: 'room_contents',
+  text: `SELECT r.member_count AS members,
+      (r.last_seq - r.first_seq + 1 - (SELECT count(*) FROM room_events e WHERE e.room_id = r.id AND e.seq >= r.first_seq))::float8 AS messages,
+      (SELECT count(*)::integer FROM room_bans b WHERE b.room_id = r.id) AS bans
+    FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
+};
+
+/** What administrators read of rooms: all but deleted ones. */
+@Injectable()
+export class RoomsAdminRepository {
+  constructor(private readonly sql: Sql) {}
+
+  /** The newest first. */
+  async list({ q, type, archived, member }: RoomFilter, { cursor, limit }: PageRequest): Promise<Page<RoomView>> {
+    const list = new PageCursor('room', 'admin-rooms', JSON.stringify([q, type, archived, member]));
+    const [before] = list.read(cursor) ?? [null];
+    const conditions = new Conditions('r.deleted_at IS NULL')
+      .add('r.id < ?', before)
+      .add('lower(r.name) LIKE lower(?)', q === undefined ? undefined : beginningWith(q))
+      .add('r.type = ?', type)
+      .add('(r.archived_at IS NOT NULL) = ?', archived)
+      .add('r.id IN (SELECT m.room_id FROM memberships m WHERE m.user_id = ?)', member);
+    const text = `SELECT ${ROOM_COLUMNS} FROM rooms r ${conditions.where} ORDER BY r.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
+    const rows = await this.sql.query<RoomRow>({ text }, conditions.values);
+    return list.page(rows, limit, ({ id }) => [id], viewOfRow);
+  }
+
+  /** What deleting the room takes from its members; null when there is no such room. */
+  async contents(room: string): Promise<RoomContents | null> {
+    const [row] = await this.sql.query<RoomContents & Record<string, unknown>>(ROOM_CONTENTS, [room]);
+    return row ? { members: row.members, messages: row.messages, bans: row.bans } : null;
+  }
+}

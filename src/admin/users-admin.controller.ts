@@ -1,0 +1,146 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { AccessControl } from '../auth/access-control.service.js';
+import { CurrentUser } from '../auth/current-user.js';
+import type { Principal } from '../auth/principal.js';
+import { ADMIN_ROLE, RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { ChatError } from '../errors/chat-error.js';
+import { PageQueryDto } from '../rooms/page.dto.js';
+import { UserParamsDto } from './admin.dto.js';
+import {
+  AdminSessionPageBody,
+  AdminUserDetailBody,
+  AdminUserPageBody,
+  DisabledDto,
+  RolesDto,
+  SessionParamsDto,
+  UsersQueryAdminDto,
+} from './users-admin.dto.js';
+import { type AdminUserDetail, UsersAdminRepository } from './users-admin.repository.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/users')
+export class UsersAdminController {
+  constructor(
+    private readonly users: UsersAdminRepository,
+    private readonly access: AccessControl,
+  ) {}
+
+  @Get()
+  @RequireScope('users:read')
+  @ApiOperation({ summary: 'Users, listed or searched', description: 'Sorted by id. Needs the role `admin` or the scope `users:read`.' })
+  @ApiOkResponse({ type: AdminUserPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  list(@Query() { cursor, limit, ...filter }: UsersQueryAdminDto): Promise<AdminUserPageBody> {
+    return this.users.list(filter, { cursor, limit });
+  }
+
+  @Get(':user')
+  @RequireScope('users:read')
+  @ApiOperation({ summary: 'A user', description: 'Needs the role `admin` or the scope `users:read`.' })
+  @ApiOkResponse({ type: AdminUserDetailBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  get(@Param() { user }: UserParamsDto): Promise<AdminUserDetailBody> {
+    return this.#find(user);
+  }
+
+  @Put(':user/disabled')
+  @RequireScope('users:write')
+  @ApiOperation({
+    summary: 'Disable a user, or enable him again',
+    description:
+      'A disabled user cannot log in, call or open a socket, and his sockets close with 4203 on every instance. His logins, rooms and messages ' +
+      'stay. Nobody disables himself (`conflict`). Needs the role `admin` or the scope `users:write`.',
+  })
+  @ApiOkResponse({ type: AdminUserDetailBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
+  async setDisabled(
+    @CurrentUser() { userId }: Principal,
+    @Param() { user }: UserParamsDto,
+    @Body() { disabled, reason }: DisabledDto,
+  ): Promise<AdminUserDetailBody> {
+    if (disabled && user === userId) throw new ChatError('conflict', 'You cannot disable yourself.');
+    const isKnown = disabled ? await this.access.disableUser(user, userId, reason ?? null) : await this.access.enableUser(user);
+    if (!isKnown) throw userNotFound();
+    return this.#find(user);
+  }
+
+  @Put(':user/roles')
+  @RequireScope('users:write')
+  @ApiOperation({
+    summary: 'Set the roles of a user who logs in here',
+    description:
+      'They are in the access tokens that his logins get from now on. When they are others than before, his access tokens are void at once and his ' +
+      'sockets close with 4101; his logins go on, and a refresh brings the new roles. The roles of a user without an account here are those of ' +
+      'his own tokens (`conflict`). The role `admin` is given and taken by users who have it, not by API keys. Needs the role `admin` or the scope `users:write`.',
+  })
+  @ApiOkResponse({ type: AdminUserDetailBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
+  async setRoles(
+    @CurrentUser() { key }: Principal,
+    @Param() { user }: UserParamsDto,
+    @Body() { roles }: RolesDto,
+  ): Promise<AdminUserDetailBody> {
+    const before = await this.#find(user);
+    if (before.username === null) throw new ChatError('conflict', 'The user does not log in here: his tokens say which roles he has.');
+    if (key && before.roles.includes(ADMIN_ROLE) !== roles.includes(ADMIN_ROLE)) {
+      throw new ChatError('forbidden', 'The role `admin` is given and taken by administrators, not by API keys.');
+    }
+    await this.access.setRoles(user, roles);
+    return this.#find(user);
+  }
+
+  @Get(':user/sessions')
+  @RequireScope('users:read')
+  @ApiOperation({
+    summary: "A user's logins",
+    description:
+      'The newest first, ended and expired ones for as long as they are kept; none of a user who does not log in here. Needs the role `admin` ' +
+      'or the scope `users:read`.',
+  })
+  @ApiOkResponse({ type: AdminSessionPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  sessions(@Param() { user }: UserParamsDto, @Query() page: PageQueryDto): Promise<AdminSessionPageBody> {
+    return this.users.listSessions(user, page);
+  }
+
+  @Delete(':user/sessions')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Sign a user out everywhere',
+    description:
+      'Ends all his logins, voids every token that was issued to him up to this second, also by somebody else, and closes his sockets with 4101. ' +
+      'Needs the role `admin` or the scope `users:write`.',
+  })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  signOut(@Param() { user }: UserParamsDto): Promise<void> {
+    return this.access.revokeUser(user);
+  }
+
+  @Delete(':user/sessions/:session')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'End one login of a user',
+    description: 'Its tokens are void and its sockets close with 4101. Needs the role `admin` or the scope `users:write`.',
+  })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async endSession(@Param() { user, session }: SessionParamsDto): Promise<void> {
+    if (!(await this.access.endSession(user, session))) throw new ChatError('not_found', 'The user has no such login.');
+  }
+
+  async #find(user: string): Promise<AdminUserDetail> {
+    const found = await this.users.find(user);
+    if (!found) throw userNotFound();
+    return found;
+  }
+}
+
+function userNotFound(): ChatError {
+  return new ChatError('not_found', 'There is no such user.');
+}

@@ -1,0 +1,135 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean, IsUUID } from 'class-validator';
+import { QueryFlag } from '../errors/query-values.js';
+import { IfGiven, IsText } from '../errors/validators.js';
+import { type ChosenStatus, LIMITS } from '../protocol/index.js';
+import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
+import { UserParamsDto } from './admin.dto.js';
+import type { AdminUserDetail, AdminUserView, SessionView } from './users-admin.repository.js';
+
+const MAX_ROLES = 20;
+const ROLE_CHARS = 64;
+const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
+const MAYBE_TIME = { ...TIME, type: String, nullable: true, example: null } as const;
+const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Left the company' } as const;
+
+export class UsersQueryAdminDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    minLength: 1,
+    maxLength: LIMITS.userIdChars,
+    description: 'What the id, the username or the name begins with; the names in any case.',
+    example: 'ada',
+  })
+  @IfGiven()
+  @IsText(1, LIMITS.userIdChars)
+  q?: string;
+
+  @ApiPropertyOptional({ minLength: 1, maxLength: ROLE_CHARS, description: 'Users to whom this role was given here.', example: 'admin' })
+  @IfGiven()
+  @IsText(1, ROLE_CHARS)
+  role?: string;
+
+  @ApiPropertyOptional({ type: String, enum: ['true', 'false'], description: 'Only disabled users, or only the others.', example: 'true' })
+  @IfGiven()
+  @QueryFlag()
+  disabled?: boolean;
+}
+
+export class DisabledDto {
+  @ApiProperty({ example: true })
+  @IsBoolean({ message: 'must be true or false' })
+  disabled!: boolean;
+
+  @ApiPropertyOptional({ ...REASON, description: 'For administrators; the user is not told.' })
+  @IfGiven()
+  @IsText(1, LIMITS.reasonChars)
+  reason?: string;
+}
+
+export class RolesDto {
+  @ApiProperty({ type: [String], maxItems: MAX_ROLES, description: 'All that the user is to have; none takes away what he had.', example: ['admin'] })
+  @IsArray({ message: 'must be a list' })
+  @ArrayMaxSize(MAX_ROLES, { message: `must be at most ${MAX_ROLES} roles` })
+  @ArrayUnique({ message: 'must name each role once' })
+  @IsText(1, ROLE_CHARS, { each: true })
+  roles!: string[];
+}
+
+export class SessionParamsDto extends UserParamsDto {
+  @ApiProperty({ format: 'uuid', description: 'Id of the login.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
+  @IsUUID(undefined, { message: 'must be a UUID' })
+  session!: string;
+}
+
+export class AdminUserBody implements AdminUserView {
+  @ApiProperty({ description: "The tokens' `sub`.", example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
+  id!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Null for users who do not log in here.', example: 'ada' })
+  username!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'Ada Lovelace' })
+  name!: string | null;
+
+  @ApiProperty({ type: [String], description: 'Those given here; tokens from elsewhere may say others.', example: ['admin'] })
+  roles!: string[];
+
+  @ApiProperty({ ...TIME, description: 'When the server first saw the user.' })
+  createdAt!: string;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'When his last visible presence ended; null before the first end.' })
+  lastSeenAt!: string | null;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'Since when the user is banned.' })
+  bannedAt!: string | null;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'Since when the user is disabled.' })
+  disabledAt!: string | null;
+}
+
+export class AdminUserDetailBody extends AdminUserBody implements AdminUserDetail {
+  @ApiProperty({ enum: ['online', 'away', 'busy', 'invisible'], description: 'What the user has chosen to show.', example: 'online' })
+  status!: ChosenStatus;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Who disabled him.', example: null })
+  disabledBy!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why.', example: null })
+  disabledReason!: string | null;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'Tokens that were issued up to this second are void.' })
+  tokensVoidUntil!: string | null;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Rooms that he is a member of.', example: 3 })
+  roomCount!: number;
+
+  @ApiProperty({ type: 'integer', minimum: 0, description: 'Logins that are neither ended nor expired.', example: 1 })
+  sessionCount!: number;
+}
+
+export class AdminUserPageBody extends PageBody {
+  @ApiProperty({ type: [AdminUserBody] })
+  items!: AdminUserView[];
+}
+
+export class AdminSessionBody implements SessionView {
+  @ApiProperty({ format: 'uuid', description: 'The `sid` of its access tokens.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
+  id!: string;
+
+  @ApiProperty(TIME)
+  createdAt!: string;
+
+  @ApiProperty({ ...TIME, description: 'When its refresh token was last used, or the user logged in.' })
+  lastUsedAt!: string;
+
+  @ApiProperty({ ...TIME, description: 'When its refresh token expires unless it is used.' })
+  expiresAt!: string;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'When it was ended: by logout, by an administrator, or by a refresh token used twice.' })
+  endedAt!: string | null;
+}
+
+export class AdminSessionPageBody extends PageBody {
+  @ApiProperty({ type: [AdminSessionBody] })
+  items!: SessionView[];
+}

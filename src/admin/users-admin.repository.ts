@@ -1,0 +1,168 @@
+import { Injectable } from '@nestjs/common';
+import { beginningWith, Conditions } from '../database/conditions.js';
+import { Sql, type Statement } from '../database/sql.js';
+import type { ChosenStatus } from '../protocol/index.js';
+import { type Page, PageCursor } from '../rooms/page-cursor.js';
+import type { PageRequest } from '../rooms/rooms.repository.js';
+
+export interface UserFilter {
+  /** What the id, the username or the name begins with; the names in any case. */
+  q?: string | undefined;
+  /** A stored role. */
+  role?: string | undefined;
+  disabled?: boolean | undefined;
+}
+
+/** A user as administrators see him. */
+export interface AdminUserView {
+  id: string;
+  username: string | null;
+  name: string | null;
+  roles: string[];
+  createdAt: string;
+  lastSeenAt: string | null;
+  bannedAt: string | null;
+  disabledAt: string | null;
+}
+
+export interface AdminUserDetail extends AdminUserView {
+  status: ChosenStatus;
+  disabledBy: string | null;
+  disabledReason: string | null;
+  /** Tokens issued up to then are void. */
+  tokensVoidUntil: string | null;
+  roomCount: number;
+  /** Logins that are neither ended nor expired. */
+  sessionCount: number;
+}
+
+export interface SessionView {
+  id: string;
+  createdAt: string;
+  lastUsedAt: string;
+  expiresAt: string;
+  endedAt: string | null;
+}
+
+interface UserRow {
+  id: string;
+  username: string | null;
+  name: string | null;
+  roles: string[];
+  created_at: Date;
+  last_seen_at: Date | null;
+  banned_at: Date | null;
+  disabled_at: Date | null;
+}
+
+interface DetailRow extends UserRow {
+  status: ChosenStatus;
+  disabled_by: string | null;
+  disabled_reason: string | null;
+  tokens_not_before: Date | null;
+  room_count: number;
+  session_count: number;
+}
+
+interface SessionRow {
+  id: string;
+  created_at: Date;
+  last_used_at: Date;
+  expires_at: Date;
+  revoked_at: Date | null;
+}
+
+const USER = 'u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.banned_at, u.disabled_at';
+
+// Three searches, each by its index.
+const BEGINS = `u.id IN (
+  SELECT x.id FROM users x WHERE x.id LIKE ? UNION SELECT x.id FROM users x WHERE lower(x.name) LIKE lower(?)
+  UNION SELECT x.user_id FROM accounts x WHERE lower(x.username) LIKE lower(?))`;
+
+const USER_DETAIL: Statement = {
+  name: 'admin_user',
+  text: `SELECT ${USER}, u.status, u.disabled_by, u.disabled_reason, u.tokens_not_before,
+      (SELECT count(*)::integer FROM memberships m JOIN rooms r ON r.id = m.room_id WHERE m.user_id = u.id AND r.deleted_at IS NULL) AS room_count,
+      (SELECT count(*)::integer FROM auth_sessions s WHERE s.user_id = u.id AND s.revoked_at IS NULL
+        AND EXISTS (SELECT FROM refresh_tokens t WHERE t.session_id = s.id AND t.expires_at > clock_timestamp())) AS session_count
+    FROM users u LEFT JOIN accounts a ON a.user_id = u.id WHERE u.id = $1`,
+};
+
+// Ids are made in order of time. A session lives as long as its newest token.
+const USER_SESSIONS: Statement = {
+  name: 'admin_user_sessions',
+  text: `SELECT s.id, s.created_at, coalesce(t.used_at, s.created_at) AS last_used_at, t.expires_at, s.revoked_at
+    FROM auth_sessions s
+    JOIN LATERAL (SELECT max(x.used_at) AS used_at, max(x.expires_at) AS expires_at FROM refresh_tokens x WHERE x.session_id = s.id) t ON true
+    WHERE s.user_id = $1 AND s.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND t.expires_at IS NOT NULL
+    ORDER BY s.id DESC LIMIT $3`,
+};
+
+/** What administrators read of users. */
+@Injectable()
+export class UsersAdminRepository {
+  constructor(private readonly sql: Sql) {}
+
+  /** By id. */
+  async list({ q, role, disabled }: UserFilter, { cursor, limit }: PageRequest): Promise<Page<AdminUserView>> {
+    const list = new PageCursor('user', 'admin-users', JSON.stringify([q, role, disabled]));
+    const [after] = list.read(cursor) ?? [null];
+    const conditions = new Conditions()
+      .add('u.id > ?', after)
+      .add(BEGINS, q === undefined ? undefined : beginningWith(q))
+      .add(`u.roles <> '{}' AND ? = ANY (u.roles)`, role)
+      .add('(u.disabled_at IS NOT NULL) = ?', disabled);
+    const text = `SELECT ${USER} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${conditions.where}
+      ORDER BY u.id LIMIT ${conditions.parameter(limit + 1)}`;
+    const rows = await this.sql.query<UserRow>({ text }, conditions.values);
+    return list.page(rows, limit, ({ id }) => [id], viewOf);
+  }
+
+  /** Null for a user whom the server has never seen. */
+  async find(user: string): Promise<AdminUserDetail | null> {
+    const [row] = await this.sql.query<DetailRow>(USER_DETAIL, [user]);
+    if (!row) return null;
+    return {
+      ...viewOf(row),
+      status: row.status,
+      disabledBy: row.disabled_by,
+      disabledReason: row.disabled_reason,
+      tokensVoidUntil: timeOf(row.tokens_not_before),
+      roomCount: row.room_count,
+      sessionCount: row.session_count,
+    };
+  }
+
+  /** The newest first, ended and expired ones for as long as they are kept. */
+  async listSessions(user: string, { cursor, limit }: PageRequest): Promise<Page<SessionView>> {
+    const list = new PageCursor('room', 'admin-sessions', user);
+    const [before] = list.read(cursor) ?? [null];
+    const rows = await this.sql.query<SessionRow>(USER_SESSIONS, [user, before, limit + 1]);
+    return list.page(rows, limit, ({ id }) => [id], sessionView);
+  }
+}
+
+function viewOf(row: UserRow): AdminUserView {
+  const { id, username, name, roles } = row;
+  return {
+    ...{ id, username, name, roles },
+    createdAt: row.created_at.toISOString(),
+    lastSeenAt: timeOf(row.last_seen_at),
+    bannedAt: timeOf(row.banned_at),
+    disabledAt: timeOf(row.disabled_at),
+  };
+}
+
+function sessionView({ id, created_at, last_used_at, expires_at, revoked_at }: SessionRow): SessionView {
+  return {
+    id,
+    createdAt: created_at.toISOString(),
+    lastUsedAt: last_used_at.toISOString(),
+    expiresAt: expires_at.toISOString(),
+    endedAt: timeOf(revoked_at),
+  };
+}
+
+function timeOf(at: Date | null): string | null {
+  return at?.toISOString() ?? null;
+}

@@ -1,0 +1,30 @@
+/** The WHERE of a list, composed of the filters that are given, and the values of the whole statement's parameters. */
+export class Conditions {
+  readonly values: unknown[] = [];
+  readonly #parts: string[];
+
+  /** @param fixed conditions that always hold */
+  constructor(...fixed: string[]) {
+    this.#parts = fixed;
+  }
+
+  /** Adds a condition on the value, which stands wherever `?` does; none when the value is undefined or null. */
+  add(condition: string, value: unknown): this {
+    if (value !== undefined && value !== null) this.#parts.push(condition.replaceAll('?', this.parameter(value)));
+    return this;
+  }
+
+  /** @returns how the statement names the value, for use outside of the conditions */
+  parameter(value: unknown): string {
+    return `$${this.values.push(value)}`;
+  }
+
+  get where(): string {
+    return this.#parts.length === 0 ? '' : `WHERE ${this.#parts.map((part) => `(${part})`).join(' AND ')}`;
+  }
+}
+
+/** What LIKE matches by texts that begin so, whatever characters are in it. */
+export function beginningWith(text: string): string {
+  return `${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
