@@ -1,32 +1,9 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
+import { ApiProperty } from '@nestjs/swagger';
+import { IsUserId } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
-
-export const NOTICE_LEVELS = ['info', 'warning', 'critical'] as const;
 
 export class UserParamsDto {
   @ApiProperty({ description: 'Id of the user.', maxLength: LIMITS.userIdChars, example: 'u7' })
   @IsUserId()
   user!: string;
-}
-
-export class NoticeDto {
-  @ApiProperty({ minLength: 1, maxLength: LIMITS.textChars, example: 'The server restarts at noon.' })
-  @IsText(1, LIMITS.textChars)
-  text!: string;
-
-  @ApiProperty({ enum: NOTICE_LEVELS, example: 'info' })
-  @IsIn(NOTICE_LEVELS, { message: `must be one of ${NOTICE_LEVELS.join(', ')}` })
-  level!: (typeof NOTICE_LEVELS)[number];
-
-  @ApiPropertyOptional({ description: 'The one user who gets it; without it, everybody.', maxLength: LIMITS.userIdChars, example: 'u7' })
-  @IfGiven()
-  @IsUserId()
-  user?: string;
-}
-
-export class NoticeAcceptedBody {
-  @ApiProperty({ description: 'Names the notice in the logs.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
-  id!: string;
 }

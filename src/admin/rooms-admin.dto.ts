@@ -86,7 +86,12 @@ export class RemovedRoomBody {
   @ApiProperty({ type: 'integer', minimum: 0, description: 'Who loses the room.', example: 12 })
   members!: number;
 
-  @ApiProperty({ type: 'integer', minimum: 0, description: 'Messages that nobody can read any more, deleted ones included.', example: 1180 })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    description: 'Messages that nobody can read any more, deleted ones included.',
+    example: 1180,
+  })
   messages!: number;
 
   @ApiProperty({ type: 'integer', minimum: 0, example: 1 })

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean, IsUUID } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean } from 'class-validator';
 import { QueryFlag } from '../errors/query-values.js';
-import { IfGiven, IsText } from '../errors/validators.js';
+import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
 import { type ChosenStatus, LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { UserParamsDto } from './admin.dto.js';
@@ -47,7 +47,12 @@ export class DisabledDto {
 }
 
 export class RolesDto {
-  @ApiProperty({ type: [String], maxItems: MAX_ROLES, description: 'All that the user is to have; none takes away what he had.', example: ['admin'] })
+  @ApiProperty({
+    type: [String],
+    maxItems: MAX_ROLES,
+    description: 'All that the user is to have; none takes away what he had.',
+    example: ['admin'],
+  })
   @IsArray({ message: 'must be a list' })
   @ArrayMaxSize(MAX_ROLES, { message: `must be at most ${MAX_ROLES} roles` })
   @ArrayUnique({ message: 'must name each role once' })
@@ -57,7 +62,7 @@ export class RolesDto {
 
 export class SessionParamsDto extends UserParamsDto {
   @ApiProperty({ format: 'uuid', description: 'Id of the login.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
-  @IsUUID(undefined, { message: 'must be a UUID' })
+  @IsUuid()
   session!: string;
 }
 

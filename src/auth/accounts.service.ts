@@ -55,7 +55,16 @@ export class AccountsService {
   }
 
   async #create(username: string, name: string, passwordHash: string): Promise<UserView> {
-    const user: UserEntity = { id: uuidv7(), name, status: 'online', lastSeenAt: null, bannedAt: null, roles: [], disabledAt: null, createdAt: new Date() };
+    const user: UserEntity = {
+      id: uuidv7(),
+      name,
+      status: 'online',
+      lastSeenAt: null,
+      bannedAt: null,
+      roles: [],
+      disabledAt: null,
+      createdAt: new Date(),
+    };
     try {
       await this.sql.transaction(async (manager) => {
         await manager.insert(UserEntity, user);

@@ -67,13 +67,19 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   }
 
   verdict({ userId, sessionId, tokenId, issuedAt }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
-    if (this.#bans.get(userId)?.banned) return 'banned';
-    if (this.#disabled.get(userId)?.disabled) return 'disabled';
+    const standing = this.standing(userId);
+    if (standing !== 'valid') return standing;
     const isRevoked =
       issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
       (sessionId !== null && this.#sessions.has(sessionId)) ||
       (tokenId !== null && this.#tokens.has(tokenId));
     return isRevoked ? 'revoked' : 'valid';
+  }
+
+  /** Of the user himself, whatever his tokens say. */
+  standing(user: string): 'valid' | 'banned' | 'disabled' {
+    if (this.#bans.get(user)?.banned) return 'banned';
+    return this.#disabled.get(user)?.disabled ? 'disabled' : 'valid';
   }
 
   #learn(act: Act): void {

@@ -1,5 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { type Answer, type BusHealth, type BusListener, type Question, type RecordedAct, RoomBus, type RoomNote, type Signal } from './room-bus.js';
+import {
+  type Answer,
+  type BusHealth,
+  type BusListener,
+  type Question,
+  type RecordedAct,
+  RoomBus,
+  type RoomNote,
+  type Signal,
+} from './room-bus.js';
 
 /** The bus of a server that is alone: every listener is in this process. */
 @Injectable()

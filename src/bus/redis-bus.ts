@@ -1,5 +1,15 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { type BusMessage, decode, encodeAct, encodeAnswer, encodeNote, encodeQuestion, encodeSignal, isFrom, originOf } from './bus-codec.js';
+import {
+  type BusMessage,
+  decode,
+  encodeAct,
+  encodeAnswer,
+  encodeNote,
+  encodeQuestion,
+  encodeSignal,
+  isFrom,
+  originOf,
+} from './bus-codec.js';
 import { EchoProbe } from './echo-probe.js';
 import { LocalBus } from './local-bus.js';
 import type { PubSub } from './pub-sub.js';

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { Matches, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { LIMITS, metaProblem, textProblem } from '../protocol/index.js';
 
 type Check = (value: unknown) => string | null;
@@ -38,4 +38,11 @@ export function IsMeta(options?: ValidationOptions): PropertyDecorator {
 
 export function IsUserId(options?: ValidationOptions): PropertyDecorator {
   return checked('isUserId', (value) => textProblem(value, 1, LIMITS.userIdChars), options);
+}
+
+const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
+
+/** The id of a room or of another thing that is named by a UUID. In lower case from here on, as it is in events and acts. */
+export function IsUuid(): PropertyDecorator {
+  return applyDecorators(Transform(lowerCase), Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' }));
 }

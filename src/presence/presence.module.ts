@@ -33,6 +33,6 @@ import { Watches } from './watches.js';
     PresenceService,
     TypingService,
   ],
-  exports: [PresenceService, TypingService],
+  exports: [PresenceService, PresenceStore, TypingService],
 })
 export class PresenceModule {}

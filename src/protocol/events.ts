@@ -76,7 +76,7 @@ export interface EphemeralEvents {
   'room.removed': { room: string; reason: ClosedReason };
   'room.closed': { reason: ClosedReason };
   'auth.expiring': { expiresAt: string };
-  notice: { text: string; level: 'info' | 'warning' | 'critical' };
+  notice: { text: string; level: 'info' | 'warning' | 'critical'; room?: string };
   drain: { reconnectInMs: number };
 }
 export type EphemeralEvent = keyof EphemeralEvents;

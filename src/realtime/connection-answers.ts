@@ -58,7 +58,7 @@ class FirstSessions {
     const { sessions, limit } = this;
     if (sessions.length === limit && (limit === 0 || session.id > sessions[limit - 1]!.id)) return;
     let low = 0;
-    for (let high = sessions.length; low < high; ) {
+    for (let high = sessions.length; low < high;) {
       const middle = (low + high) >>> 1;
       if (sessions[middle]!.id < session.id) low = middle + 1;
       else high = middle;

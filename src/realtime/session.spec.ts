@@ -20,18 +20,25 @@ beforeEach(() => {
   running = [];
   const ws = { isPaused: false } as WebSocket;
   const socket = Object.assign(new EventEmitter(), { writableLength: 0, bytesWritten: 0 }) as unknown as Socket;
-  session = new Session('c_1', PRINCIPAL, ws, socket, {
-    dispatch: (_session, frame) =>
-      new Promise((resolve) => {
-        const finish = () => {
-          session.write(ackFrame(frame.id!, {}));
-          resolve();
-        };
-        running.push({ frame, finish });
-      }),
-    takeCommand: () => 0,
-    turnEnd: { addSocket: () => {} } as unknown as TurnEnd,
-  }, CLIENT);
+  session = new Session(
+    'c_1',
+    PRINCIPAL,
+    ws,
+    socket,
+    {
+      dispatch: (_session, frame) =>
+        new Promise((resolve) => {
+          const finish = () => {
+            session.write(ackFrame(frame.id!, {}));
+            resolve();
+          };
+          running.push({ frame, finish });
+        }),
+      takeCommand: () => 0,
+      turnEnd: { addSocket: () => {} } as unknown as TurnEnd,
+    },
+    CLIENT,
+  );
   const write = session.write.bind(session);
   session.write = (frames) => {
     answers.push(JSON.parse(frames.subarray(2 + (frames[1] === 126 ? 2 : 0)).toString()) as (typeof answers)[number]);

@@ -14,6 +14,9 @@ export function callerId(caller: Caller): string {
 }
 
 /** The caller's standing as `room-access` asks for it: the one place where an administrator gets his. */
-export function standingOf(caller: Caller, asUser: Pick<AccessFacts, 'role' | 'banned'>): Pick<AccessFacts, 'role' | 'banned' | 'administrator'> {
+export function standingOf(
+  caller: Caller,
+  asUser: Pick<AccessFacts, 'role' | 'banned'>,
+): Pick<AccessFacts, 'role' | 'banned' | 'administrator'> {
   return typeof caller === 'string' ? asUser : { ...asUser, administrator: true };
 }

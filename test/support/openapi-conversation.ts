@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { StatisticsCounter } from '../../src/admin/statistics-counter.js';
+import { ChatClient } from './chat-client.js';
 import type { Ask, OpenApiRecorder } from './openapi-recorder.js';
 import type { TestApp } from './test-app.js';
 
 export const ACCOUNT = { username: 'ada', password: 'correct horse battery staple' };
 export const ROOMS = '/v1/rooms';
 export const ROOM = '/v1/rooms/{room}';
+export const ADMIN = '/v1/admin';
 export const MESSAGE = '/v1/rooms/{room}/messages/{seq}';
 
 /** Users who talk to one server through a recorder. `talk` has every route succeed, in each way that it can. */
@@ -40,6 +44,7 @@ export class Conversation {
     await this.#accounts();
     await this.#rooms();
     await this.#messages();
+    await this.#administration();
   }
 
   async #accounts(): Promise<void> {
@@ -110,6 +115,96 @@ export class Conversation {
     await this.ask(`PATCH ${ROOM}`, 200, inRoom({ body: { archived: true } }));
     await this.ask(`GET ${ROOM}/events`, 200, inRoom());
     await this.ask(`DELETE ${ROOM}`, 200, inRoom());
+  }
+
+  async #administration(): Promise<void> {
+    const root = (asked: Ask = {}): Ask => ({ token: this.server.token('root', { roles: ['admin'] }), ...asked });
+    const room = await this.room({ type: 'public', name: 'Hall', topic: 'All', meta: { a: 1 }, members: ['ben', 'eve'] });
+    await this.#administerUsers(root);
+    await this.#administerConnections(root, room);
+    for (const body of [{}, { user: 'u1' }, { room }, { user: 'u1', room }])
+      await this.ask(`POST ${ADMIN}/notices`, 202, root({ body: { text: 'Back soon', level: 'critical', ...body } }));
+    await this.ask(`GET ${ADMIN}/settings`, 200, root());
+    for (const [user, action] of [
+      ['ada', 'room.update'],
+      ['ada', 'room.delete'],
+      ['stranger', 'room.read'],
+      ['stranger', 'message.send'],
+    ] as const)
+      await this.ask(`GET ${ADMIN}/access`, 200, root({ query: { user, room, action } }));
+    await this.server.app.get(StatisticsCounter, { strict: false }).count();
+    await this.ask(`GET ${ADMIN}/statistics`, 200, root());
+    await this.#readHistory(root);
+    await this.#administerRooms(root, room);
+  }
+
+  async #readHistory(root: (asked?: Ask) => Ask): Promise<void> {
+    await this.server.app
+      .get(DataSource)
+      .query(`INSERT INTO statistics_hourly (hour) VALUES ('2026-01-01T00:00:00Z') ON CONFLICT DO NOTHING`);
+    const between = { from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z', limit: 1 };
+    for (const by of ['hour', 'day']) {
+      const route = `GET ${ADMIN}/statistics/history`;
+      const { nextCursor: cursor } = (await this.ask(route, 200, root({ query: { by, ...between } }))) as { nextCursor: string };
+      await this.ask(route, 200, root({ query: { by, ...between, cursor } }));
+    }
+  }
+
+  async #administerUsers(root: (asked?: Ask) => Ask): Promise<void> {
+    const account = { username: 'turing', password: ACCOUNT.password };
+    const { user } = (await this.ask('POST /v1/auth/register', 201, { body: account })) as { user: { id: string } };
+    await this.ask('POST /v1/auth/login', 200, { body: account });
+    const his = (asked: Ask = {}): Ask => root({ ...asked, path: { user: user.id, ...asked.path } });
+    await this.ask(`PUT ${ADMIN}/users/{user}/roles`, 200, his({ body: { roles: ['admin'] } }));
+    await this.ask(`PUT ${ADMIN}/users/{user}/disabled`, 200, his({ body: { disabled: true, reason: 'Left' } }));
+    const users = (await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { limit: 1 } }))) as { nextCursor: string };
+    await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { cursor: users.nextCursor } }));
+    await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { q: 'Turi', role: 'admin', disabled: 'true' } }));
+    await this.ask(`GET ${ADMIN}/users/{user}`, 200, his());
+    await this.ask(`PUT ${ADMIN}/users/{user}/disabled`, 200, his({ body: { disabled: false } }));
+    const list = (await this.ask(`GET ${ADMIN}/users/{user}/sessions`, 200, his({ query: { limit: 1 } }))) as {
+      items: { id: string }[];
+      nextCursor: string;
+    };
+    await this.ask(`DELETE ${ADMIN}/users/{user}/sessions/{session}`, 204, his({ path: { session: list.items[0]!.id } }));
+    await this.ask(`DELETE ${ADMIN}/users/{user}/sessions`, 204, his());
+    await this.ask(`GET ${ADMIN}/users/{user}/sessions`, 200, his({ query: { cursor: list.nextCursor } }));
+    await this.ask(`GET ${ADMIN}/users/{user}`, 200, his({ path: { user: 'root' } }));
+  }
+
+  async #administerConnections(root: (asked?: Ask) => Ask, room: string): Promise<void> {
+    const nameless = await ChatClient.connect(this.server.wsUrl, { token: this.server.token('ben') });
+    const client = await ChatClient.connect(this.server.wsUrl, { token: this.server.token('ben'), headers: { 'user-agent': 'Tester/1' } });
+    await client.command('room.subscribe', { room });
+    const page = (await this.ask(`GET ${ADMIN}/connections`, 200, root({ query: { limit: 1 } }))) as {
+      items: { instance: string }[];
+      nextCursor: string;
+    };
+    await this.ask(`GET ${ADMIN}/connections`, 200, root({ query: { cursor: page.nextCursor } }));
+    const { instance } = page.items[0]!;
+    await this.ask(`GET ${ADMIN}/connections`, 200, root({ query: { user: 'ben', room, instance, olderThanSeconds: 0 } }));
+    const { connectionId: connection } = client.frames[0]!.data as { connectionId: string };
+    await this.ask(`DELETE ${ADMIN}/connections/{connection}`, 200, root({ path: { connection }, query: { dryRun: 'true' } }));
+    await this.ask(`DELETE ${ADMIN}/connections/{connection}`, 200, root({ path: { connection } }));
+    await client.closed;
+    await this.ask(`DELETE ${ADMIN}/connections`, 200, root({ query: { user: 'ben', dryRun: 'true' } }));
+    await this.ask(`DELETE ${ADMIN}/connections`, 200, root({ query: { user: 'ben' } }));
+    await nameless.closed;
+  }
+
+  async #administerRooms(root: (asked?: Ask) => Ask, room: string): Promise<void> {
+    const ofIt = (asked: Ask = {}): Ask => root({ ...asked, path: { room, ...asked.path } });
+    const rooms = (await this.ask(`GET ${ADMIN}/rooms`, 200, root({ query: { limit: 1 } }))) as { nextCursor: string };
+    await this.ask(`GET ${ADMIN}/rooms`, 200, root({ query: { cursor: rooms.nextCursor } }));
+    await this.ask(`GET ${ADMIN}/rooms`, 200, root({ query: { q: 'ha', type: 'public', archived: 'false', member: 'ada' } }));
+    await this.ask(`GET ${ADMIN}/rooms/{room}`, 200, ofIt());
+    await this.ask(`PUT ${ADMIN}/rooms/{room}/members/{user}`, 200, ofIt({ path: { user: 'zoe' }, body: { role: 'owner' } }));
+    const members = (await this.ask(`GET ${ADMIN}/rooms/{room}/members`, 200, ofIt({ query: { limit: 1 } }))) as { nextCursor: string };
+    await this.ask(`GET ${ADMIN}/rooms/{room}/members`, 200, ofIt({ query: { cursor: members.nextCursor } }));
+    await this.ask(`DELETE ${ADMIN}/rooms/{room}/members/{user}`, 200, ofIt({ path: { user: 'ada' }, query: { reason: 'Gone' } }));
+    await this.ask(`PATCH ${ADMIN}/rooms/{room}`, 200, ofIt({ body: { name: null, topic: null, archived: true } }));
+    await this.ask(`DELETE ${ADMIN}/rooms/{room}`, 200, ofIt({ query: { dryRun: 'true' } }));
+    await this.ask(`DELETE ${ADMIN}/rooms/{room}`, 200, ofIt());
   }
 
   async #messages(): Promise<void> {

@@ -47,7 +47,8 @@ export function inputsOf(document: OpenApi): { good: Input[]; bad: Input[] } {
         if (what === 'another type' && schema.type === 'string') continue; // in a URL all is text
         inputs.bad.push({ route, what: `${name}: ${what}`, ask: withValue(value), field: name });
       }
-      if (required && place !== 'path') inputs.bad.push({ route, what: `without ${name}`, ask: { ...base, [where]: {} }, field: name });
+      if (required && place !== 'path')
+        inputs.bad.push({ route, what: `without ${name}`, ask: { ...base, [where]: without(base[where] as Json, name) }, field: name });
     }
     if (operation.parameters?.some((parameter) => parameter.in === 'query'))
       inputs.bad.push({ route, what: 'an unknown query', ask: { ...base, query: { ...base.query, colour: 'blue' } }, field: 'colour' });
@@ -74,9 +75,13 @@ function addBodies(document: OpenApi, route: string, { requestBody }: Operation,
     inputs.bad.push({ route, what: `a body that is ${JSON.stringify(body)}`, ask: { ...base, body } });
   inputs.bad.push({ route, what: 'a body that is no JSON', ask: { ...base, raw: '{"' } });
   if (requestBody!.required) {
-    const { body: _, ...without } = base;
-    if ((schema.required as string[] | undefined) !== undefined) inputs.bad.push({ route, what: 'no body', ask: without });
+    const { body: _, ...bodiless } = base;
+    if ((schema.required as string[] | undefined) !== undefined) inputs.bad.push({ route, what: 'no body', ask: bodiless });
   } else inputs.good.push({ route, what: 'no body', ask: { ...base, body: undefined } });
+}
+
+function without(values: Json, name: string): Json {
+  return Object.fromEntries(Object.entries(values).filter(([other]) => other !== name));
 }
 
 function exampleOf(schema: Json): Json {

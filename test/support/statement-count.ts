@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { CLEAN_CHANGES, POLL_CHANGES } from '../../src/changes/changes-statements.js';
+import { REPORT_INSTANCE } from '../../src/changes/instances.js';
 
 export interface StatementSums {
   statements: number;
@@ -10,7 +11,7 @@ export interface StatementSums {
   bytes: number;
 }
 
-/** Counts what a server's own connections to PostgreSQL are asked and answered, whichever part of it asks, but for the poll of each second. */
+/** Counts what a server's own connections to PostgreSQL are asked and answered, whichever part of it asks, but for the polls and reports of each few seconds. */
 export class StatementCount {
   readonly #clients = new Set<pg.PoolClient>();
   #statements = 0;
@@ -43,7 +44,7 @@ export class StatementCount {
     this.#clients.add(client);
     const query = client.query.bind(client) as (...values: unknown[]) => unknown;
     const counted = (...values: unknown[]): unknown => {
-      if (isOfFeed(values[0])) return query(...values);
+      if (isOfClock(values[0])) return query(...values);
       this.#statements++;
       const result = query(...values);
       if (result instanceof Promise) void result.then((answer: pg.QueryResult) => this.#take(answer)).catch(() => {});
@@ -66,7 +67,7 @@ export class StatementCount {
   }
 }
 
-function isOfFeed(statement: unknown): boolean {
+function isOfClock(statement: unknown): boolean {
   const { name } = Object(statement) as { name?: unknown };
-  return name === POLL_CHANGES.name || name === CLEAN_CHANGES.name;
+  return [POLL_CHANGES.name, CLEAN_CHANGES.name, REPORT_INSTANCE.name].includes(name ?? '');
 }

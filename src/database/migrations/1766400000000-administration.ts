@@ -7,8 +7,12 @@ export class Administration1766400000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TABLE statistics_progress, statistics_active_users, statistics_rooms, statistics_daily, statistics_hourly, instances`);
-    await runner.query(`DROP INDEX rooms_created, rooms_name_prefix, accounts_username_prefix, users_created, users_name_prefix, users_with_roles, users_disabled`);
+    await runner.query(
+      `DROP TABLE statistics_progress, statistics_active_users, statistics_rooms, statistics_daily, statistics_hourly, instances`,
+    );
+    await runner.query(
+      `DROP INDEX rooms_created, rooms_name_prefix, accounts_username_prefix, users_created, users_name_prefix, users_with_roles, users_disabled`,
+    );
     await runner.query(
       `ALTER TABLE users DROP COLUMN roles, DROP COLUMN disabled_at, DROP COLUMN disabled_by, DROP COLUMN disabled_reason`,
     );

@@ -1,0 +1,27 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { AccessQueryDto, ExplainedAccessBody } from './access-admin.dto.js';
+import { AccessAdminService } from './access-admin.service.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/access')
+export class AccessAdminController {
+  constructor(private readonly access: AccessAdminService) {}
+
+  @Get()
+  @RequireScope('access:read')
+  @ApiOperation({
+    summary: 'May this user do this in that room, and why?',
+    description:
+      'By the very rules that decide it. Acts on a member are judged as far as they do not depend on whom: a moderator may be refused for some. ' +
+      'Needs the role `admin` or the scope `access:read`.',
+  })
+  @ApiOkResponse({ type: ExplainedAccessBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  explain(@Query() { user, room, action }: AccessQueryDto): Promise<ExplainedAccessBody> {
+    return this.access.explain(user, room, action);
+  }
+}

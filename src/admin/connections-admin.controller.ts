@@ -1,0 +1,68 @@
+import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { roomNotFound } from '../errors/chat-error.js';
+import { RoomsRepository } from '../rooms/rooms.repository.js';
+import {
+  ClosedConnectionsBody,
+  ConnectionPageBody,
+  ConnectionParamsDto,
+  ConnectionsQueryDto,
+  UserConnectionsQueryDto,
+} from './connections-admin.dto.js';
+import { ConnectionsAdminService } from './connections-admin.service.js';
+import { DryRunQueryDto } from './rooms-admin.dto.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/connections')
+export class ConnectionsAdminController {
+  constructor(
+    private readonly connections: ConnectionsAdminService,
+    private readonly rooms: RoomsRepository,
+  ) {}
+
+  @Get()
+  @RequireScope('connections:read')
+  @ApiOperation({
+    summary: 'Open connections of all instances',
+    description:
+      'Sorted by id. Instances are asked when the request comes; while `incomplete` names one, its connections are not in the list. Needs the ' +
+      'role `admin` or the scope `connections:read`.',
+  })
+  @ApiOkResponse({ type: ConnectionPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async list(@Query() { cursor, limit, ...filter }: ConnectionsQueryDto): Promise<ConnectionPageBody> {
+    if (filter.room !== undefined && !(await this.rooms.find(filter.room))) throw roomNotFound();
+    return this.connections.list(filter, { cursor, limit });
+  }
+
+  @Delete()
+  @RequireScope('connections:write')
+  @ApiOperation({
+    summary: "Close all of a user's connections",
+    description:
+      'They close with 4002 on every instance, within a second, within two without Redis. The user may come back at once: to keep him away, disable ' +
+      'him, ban him or sign him out. Needs the role `admin` or the scope `connections:write`.',
+  })
+  @ApiOkResponse({ type: ClosedConnectionsBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async closeAll(@Query() { user, dryRun = false }: UserConnectionsQueryDto): Promise<ClosedConnectionsBody> {
+    return { dryRun, ...(await this.connections.closeAllOf(user, dryRun)) };
+  }
+
+  @Delete(':connection')
+  @RequireScope('connections:write')
+  @ApiOperation({
+    summary: 'Close a connection',
+    description:
+      'It closes with 4002, on whichever instance it is; one that is not open is no error. Its user may come back at once. Needs the role `admin` ' +
+      'or the scope `connections:write`.',
+  })
+  @ApiOkResponse({ type: ClosedConnectionsBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async close(@Param() { connection }: ConnectionParamsDto, @Query() { dryRun = false }: DryRunQueryDto): Promise<ClosedConnectionsBody> {
+    return { dryRun, ...(await this.connections.close(connection, dryRun)) };
+  }
+}

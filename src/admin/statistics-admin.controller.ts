@@ -1,0 +1,36 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { PeriodPageBody, StatisticsBody, StatisticsHistoryQueryDto } from './statistics-admin.dto.js';
+import { StatisticsAdminService } from './statistics-admin.service.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/statistics')
+export class StatisticsAdminController {
+  constructor(private readonly statistics: StatisticsAdminService) {}
+
+  @Get()
+  @RequireScope('stats:read')
+  @ApiOperation({ summary: 'How much there is now', description: 'Needs the role `admin` or the scope `stats:read`.' })
+  @ApiOkResponse({ type: StatisticsBody })
+  @ApiErrors('unauthenticated', 'forbidden')
+  now(): Promise<StatisticsBody> {
+    return this.statistics.now();
+  }
+
+  @Get('history')
+  @RequireScope('stats:read')
+  @ApiOperation({
+    summary: 'How much there was, by hour or by day',
+    description:
+      'The newest period first, the one that is not over among them; filled every 20 seconds from the logs. They begin with the release that brought ' +
+      'them. Needs the role `admin` or the scope `stats:read`.',
+  })
+  @ApiOkResponse({ type: PeriodPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  history(@Query() { cursor, limit, ...filter }: StatisticsHistoryQueryDto): Promise<PeriodPageBody> {
+    return this.statistics.history(filter, { cursor, limit });
+  }
+}
