@@ -32,17 +32,22 @@ export interface Progress {
   seconds: number;
 }
 
-const DUE = `SELECT r.id FROM rooms r LEFT JOIN statistics_rooms s ON s.room_id = r.id WHERE r.last_seq > coalesce(s.counted_seq, 0)`;
-
 export const GROWN_ROOMS: Statement = {
   name: 'statistics_grown_rooms',
-  text: `${DUE} AND r.id = ANY (ARRAY(
-      SELECT DISTINCT k.room::uuid FROM changes c CROSS JOIN LATERAL jsonb_object_keys(c.payload) AS k (room)
+  text: `SELECT g.id FROM (
+      SELECT DISTINCT k.room::uuid AS id FROM changes c CROSS JOIN LATERAL jsonb_object_keys(c.payload) AS k (room)
       WHERE c.xid >= $1::text::xid8 AND c.kind = 'heads'
-    )) LIMIT $2`,
+    ) g
+    JOIN LATERAL (SELECT x.last_seq FROM rooms x WHERE x.id = g.id LIMIT 1) r ON true
+    LEFT JOIN LATERAL (SELECT x.counted_seq FROM statistics_rooms x WHERE x.room_id = g.id LIMIT 1) s ON true
+    WHERE r.last_seq > coalesce(s.counted_seq, 0) LIMIT $2`,
 };
 
-export const UNCOUNTED_ROOMS: Statement = { name: 'statistics_uncounted_rooms', text: `${DUE} LIMIT $1` };
+export const UNCOUNTED_ROOMS: Statement = {
+  name: 'statistics_uncounted_rooms',
+  text: `SELECT r.id FROM rooms r LEFT JOIN statistics_rooms s ON s.room_id = r.id
+    WHERE r.last_seq > coalesce(s.counted_seq, 0) LIMIT $1`,
+};
 
 /** Counts the rooms' messages, of each at most so many seqs. `isWhole`: no room has more. */
 export const COUNT_MESSAGES: Statement = {

@@ -98,6 +98,18 @@ const USER_SESSIONS: Statement = {
     ORDER BY s.id DESC LIMIT $3`,
 };
 
+/** The first users by id behind `after`. */
+export function usersFound({ q, role, disabled }: UserFilter, after: string | null, limit: number): { text: string; values: unknown[] } {
+  const conditions = new Conditions()
+    .add('u.id > ?', after)
+    .add(BEGINS, q === undefined ? undefined : beginningWith(q))
+    .add(`u.roles <> '{}' AND ? = ANY (u.roles)`, role)
+    .add(disabled === true ? 'u.disabled_at IS NOT NULL AND ?' : 'u.disabled_at IS NULL AND NOT ?', disabled);
+  const text = `SELECT ${USER} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${conditions.where}
+    ORDER BY u.id LIMIT ${conditions.parameter(limit)}`;
+  return { text, values: conditions.values };
+}
+
 /** What administrators read of users. */
 @Injectable()
 export class UsersAdminRepository {
@@ -107,14 +119,8 @@ export class UsersAdminRepository {
   async list({ q, role, disabled }: UserFilter, { cursor, limit }: PageRequest): Promise<Page<AdminUserView>> {
     const list = new PageCursor('user', 'admin-users', JSON.stringify([q, role, disabled]));
     const [after] = list.read(cursor) ?? [null];
-    const conditions = new Conditions()
-      .add('u.id > ?', after)
-      .add(BEGINS, q === undefined ? undefined : beginningWith(q))
-      .add(`u.roles <> '{}' AND ? = ANY (u.roles)`, role)
-      .add('(u.disabled_at IS NOT NULL) = ?', disabled);
-    const text = `SELECT ${USER} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${conditions.where}
-      ORDER BY u.id LIMIT ${conditions.parameter(limit + 1)}`;
-    const rows = await this.sql.query<UserRow>({ text }, conditions.values);
+    const { text, values } = usersFound({ q, role, disabled }, after, limit + 1);
+    const rows = await this.sql.query<UserRow>({ text }, values);
     return list.page(rows, limit, ({ id }) => [id], viewOf);
   }
 

@@ -1,7 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { decode, encodeAct, encodeNote, encodeSignal, isFrom, MAX_NOTE_BYTES, originOf } from './bus-codec.js';
+import {
+  decode,
+  encodeAct,
+  encodeAnswer,
+  encodeNote,
+  encodeQuestion,
+  encodeSignal,
+  isFrom,
+  MAX_NOTE_BYTES,
+  originOf,
+} from './bus-codec.js';
 import type { LogEvent, RecordedAct, RoomNote, Signal } from './room-bus.js';
 
 const origin = originOf(randomUUID());
@@ -67,6 +77,15 @@ describe('bus codec', () => {
     expect(decode(encodeAct(origin, act))).toEqual({ kind: 'act', recorded: act });
   });
 
+  it('reads a question and an answer as they were written', () => {
+    const question = { id: 'q', kind: 'connections', ask: { user: 'ann 😀' } };
+    expect(decode(encodeQuestion(origin, question))).toEqual({ kind: 'question', question });
+    const answer = { question: 'q', instance: 'i', answer: { total: 0 } };
+    expect(decode(encodeAnswer(origin, answer))).toEqual({ kind: 'answer', answer });
+    expect(decode(encodeQuestion(origin, { id: 'q', kind: 'connections', ask: undefined }))).toBeNull();
+    expect(decode(encodeAnswer(origin, { ...answer, instance: 7 as unknown as string }))).toBeNull();
+  });
+
   it('knows whose a message is', () => {
     const message = encodeAct(origin, act);
     expect(isFrom(message, origin)).toBe(true);
@@ -91,7 +110,7 @@ describe('bus codec', () => {
   });
 
   it('never throws, whatever the bytes', () => {
-    const head = fc.constantFrom(1, 2, 3).map((kind) => Buffer.concat([Buffer.from([1, kind]), origin]));
+    const head = fc.constantFrom(1, 2, 3, 4, 5).map((kind) => Buffer.concat([Buffer.from([1, kind]), origin]));
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(fc.oneof(bytes, fc.tuple(head, bytes).map(Buffer.concat)), (message) => {

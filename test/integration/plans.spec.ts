@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { COUNT_MESSAGES, GROWN_ROOMS } from '../../src/admin/statistics-statements.js';
 import { OPEN_USERS } from '../../src/auth/user-statements.js';
 import type { Statement } from '../../src/database/sql.js';
 import { APPEND_JOINS, APPEND_MESSAGES } from '../../src/log/append-statements.js';
@@ -45,6 +46,8 @@ describe('a plan that was made while the tables were empty reads few pages of la
       ],
     ],
     [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000]],
+    [GROWN_ROOMS, ['1', 1_000]],
+    [COUNT_MESSAGES, [[quiet, room], 100]],
   ];
   let database: TestDatabase;
   let client: pg.Client;
@@ -82,6 +85,9 @@ describe('a plan that was made while the tables were empty reads few pages of la
       `INSERT INTO room_events (room_id, seq, event, at, user_id, message_seq)
         SELECT '${room}', i * 2, 'message.updated', now(), 'u1', i * 2 - 1 FROM generate_series(1, 20000) i`,
       `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at) VALUES ('${quiet}', 1, 1, 'u1', 'c', 'hi', '{}', now())`,
+      `INSERT INTO statistics_rooms (room_id, counted_seq) SELECT id, 0 FROM rooms`,
+      `UPDATE statistics_rooms SET counted_seq = 39900 WHERE room_id = '${room}'`,
+      `INSERT INTO changes (kind, payload) VALUES ('heads', '{"${room}": 40000, "${quiet}": 1}')`,
     ];
     for (const text of fills) await client.query(text);
   }

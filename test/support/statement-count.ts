@@ -69,5 +69,5 @@ export class StatementCount {
 
 function isOfClock(statement: unknown): boolean {
   const { name } = Object(statement) as { name?: unknown };
-  return [POLL_CHANGES.name, CLEAN_CHANGES.name, REPORT_INSTANCE.name].includes(name ?? '');
+  return [POLL_CHANGES.name, CLEAN_CHANGES.name, REPORT_INSTANCE.name].includes(String(name));
 }

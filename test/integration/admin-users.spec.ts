@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { usersFound } from '../../src/admin/users-admin.repository.js';
+import { RoomBus } from '../../src/bus/room-bus.js';
+import { AdministratorClient } from '../support/administrator.js';
+import type { ChatClient } from '../support/chat-client.js';
+import { ChatServer } from '../support/chat-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { TestRedis } from '../support/test-redis.js';
+import { until } from '../support/until.js';
+
+const PASSWORD = 'correct horse battery staple';
+
+interface Login {
+  accessToken: string;
+  refreshToken: string;
+  user: { id: string };
+}
+
+describe('users, on two instances', () => {
+  let database: TestDatabase;
+  let redis: TestRedis;
+  let here: ChatServer;
+  let there: ChatServer;
+  let root: AdministratorClient;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    [database, redis] = await Promise.all([createTestDatabase(), TestRedis.start()]);
+    const settings = { DATABASE_URL: database.url, REDIS_URL: redis.url };
+    [here, there] = [await ChatServer.start(settings), await ChatServer.start(settings)];
+    root = new AdministratorClient(here);
+    admin = new pg.Client({ connectionString: database.url });
+    await admin.connect();
+    await until(() => [here, there].every((server) => server.get(RoomBus).health().status === 'up'), 'both are joined');
+  });
+  afterAll(async () => {
+    await admin.end();
+    await Promise.all([here.close(), there.close()]);
+    await redis.stop();
+    await database.drop();
+  });
+
+  const register = async (username: string): Promise<Login> =>
+    (await here.http(null, 'POST', '/v1/auth/register', { username, password: PASSWORD })).body as Login;
+  const login = (username: string) => there.http(null, 'POST', '/v1/auth/login', { username, password: PASSWORD });
+  const refresh = (refreshToken: string) => there.http(null, 'POST', '/v1/auth/refresh', { refreshToken });
+  const me = async (token: string) => (await there.http(null, 'GET', '/v1/me', undefined, { authorization: `Bearer ${token}` })).status;
+  const rolesOf = (token: string) => (JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { roles?: string[] }).roles;
+  const within1s = async (client: ChatClient) => {
+    const startedAt = performance.now();
+    const { code } = await client.closed;
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    return code;
+  };
+
+  it('a disabled user loses sockets, login, refresh and calls on every instance, and gets them back', async () => {
+    const { user, accessToken, refreshToken } = await register('disabled');
+    const client = await there.connect(user.id, { token: accessToken });
+    const gone = within1s(client);
+    const view = await root.done('PUT', `/users/${user.id}/disabled`, { disabled: true, reason: 'Left the company' });
+    expect(view).toMatchObject({ disabledBy: 'root', disabledReason: 'Left the company', disabledAt: expect.any(String) });
+    expect(await gone).toBe(4203);
+    expect(await me(accessToken)).toBe(403);
+    await expect(there.connect(user.id, { token: accessToken })).rejects.toThrow('403');
+    expect(await login('disabled')).toMatchObject({ status: 403, body: { code: 'forbidden', message: 'The user is disabled.' } });
+    expect((await refresh(refreshToken)).status).toBe(403);
+    // A token of another issuer, for the same user, is no way in.
+    expect(await me(here.test.token(user.id))).toBe(403);
+
+    const again = await root.done('PUT', `/users/${user.id}/disabled`, { disabled: true });
+    expect([again.disabledAt, again.disabledReason]).toEqual([view.disabledAt, null]);
+    expect(await root.done('PUT', `/users/${user.id}/disabled`, { disabled: false })).toMatchObject({ disabledAt: null, disabledBy: null });
+    await until(async () => (await me(accessToken)) === 200, 'the other instance knows');
+    expect((await refresh(refreshToken)).status).toBe(200);
+    expect((await login('disabled')).status).toBe(200);
+  });
+
+  it('a restarted instance knows who is disabled', async () => {
+    const { user, accessToken } = await register('asleep');
+    await root.done('PUT', `/users/${user.id}/disabled`, { disabled: true });
+    const fresh = await ChatServer.start({ DATABASE_URL: database.url });
+    await expect(fresh.connect(user.id, { token: accessToken })).rejects.toThrow('403');
+    await fresh.close();
+  });
+
+  it('roles count from the next token on, and the tokens before are void at once, without a login being lost', async () => {
+    const { user, accessToken, refreshToken } = await register('promoted');
+    const client = await there.connect(user.id, { token: accessToken });
+    const gone = within1s(client);
+    expect(await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin', 'staff'] })).toMatchObject({ roles: ['admin', 'staff'] });
+    expect(await gone).toBe(4101);
+    expect(await me(accessToken)).toBe(401);
+    const next = (await refresh(refreshToken)).body as Login;
+    expect(rolesOf(next.accessToken)).toEqual(['admin', 'staff']);
+    expect(rolesOf(((await login('promoted')).body as Login).accessToken)).toEqual(['admin', 'staff']);
+    // Tokens of the second of the change are void with those before it: who comes that soon refreshes once more.
+    let { accessToken: token, refreshToken: newest } = next;
+    await until(async () => {
+      ({ accessToken: token, refreshToken: newest } = (await refresh(newest)).body as Login);
+      return (await me(token)) === 200;
+    }, 'the new token is let in');
+    expect((await here.http(null, 'GET', '/v1/admin/users', undefined, { authorization: `Bearer ${token}` })).status).toBe(200);
+    // The same roles again change nothing, and void nothing.
+    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin', 'staff'] });
+    expect(await me(token)).toBe(200);
+    expect(await root.done('GET', '/users?role=staff')).toMatchObject({ items: [{ id: user.id }] });
+    await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
+    expect(rolesOf(((await login('promoted')).body as Login).accessToken)).toBeUndefined();
+  });
+
+  it('logins are listed, ended one by one, and all together', async () => {
+    const { user, accessToken } = await register('roamer');
+    const other = (await login('roamer')).body as Login;
+    const third = (await login('roamer')).body as Login;
+    const sessions = (await root.all(`/users/${user.id}/sessions`, 2)) as { id: string; endedAt: string | null }[];
+    expect(sessions).toHaveLength(3);
+    expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ sessionCount: 3, username: 'roamer', roomCount: 0 });
+    const client = await there.connect(user.id, { token: third.accessToken });
+    const gone = within1s(client);
+    await root.done('DELETE', `/users/${user.id}/sessions/${sessions[0]!.id}`);
+    expect(await gone).toBe(4101);
+    expect([await me(third.accessToken), await me(other.accessToken), await me(accessToken)]).toEqual([401, 200, 200]);
+    expect((await refresh(third.refreshToken)).status).toBe(401);
+    expect((await root.ask('DELETE', `/users/somebody/sessions/${sessions[1]!.id}`)).status).toBe(404);
+    expect(await me(other.accessToken)).toBe(200);
+
+    const last = await there.connect(user.id, { token: other.accessToken });
+    const closed = within1s(last);
+    await root.done('DELETE', `/users/${user.id}/sessions`);
+    expect(await closed).toBe(4101);
+    expect((await refresh(other.refreshToken)).status).toBe(401);
+    const ended = (await root.all(`/users/${user.id}/sessions`, 10)) as { endedAt: string | null }[];
+    expect(ended.every(({ endedAt }) => endedAt !== null)).toBe(true);
+    expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ sessionCount: 0, tokensVoidUntil: expect.any(String) });
+  });
+
+  it('nobody disables himself', async () => {
+    expect(await root.ask('PUT', '/users/root/disabled', { disabled: true })).toMatchObject({ status: 409 });
+    expect((await root.ask('GET', '/users')).status).toBe(200);
+  });
+
+  it('an unknown user is not made by being asked about', async () => {
+    for (const [method, path, body] of [
+      ['GET', '/users/nobody'],
+      ['PUT', '/users/nobody/disabled', { disabled: true }],
+      ['PUT', '/users/nobody/roles', { roles: ['admin'] }],
+    ] as const)
+      expect((await root.ask(method, path, body)).status).toBe(404);
+  });
+
+  describe('searched', () => {
+    beforeAll(async () => {
+      await admin.query(`INSERT INTO users (id, name) VALUES
+        ('s-1', '100% Ann'), ('s-2', 'AN_Other'), ('s-3', 'Anx'), ('s-4', NULL), ('S-5', 'Ünal'), ('s\\6', 'back')`);
+    });
+    const found = async (q: string) =>
+      ((await root.all(`/users?q=${encodeURIComponent(q)}`, 2)) as { id: string }[])
+        .map(({ id }) => id)
+        .filter((id) => /^s[-\\]/i.test(id));
+
+    it('by what an id or a name begins with, in any case of the name', async () => {
+      expect(await found('s-')).toEqual(['s-1', 's-2', 's-3', 's-4']);
+      expect(await found('an')).toEqual(['s-2', 's-3']);
+      expect(await found('ün')).toEqual(['S-5']);
+      expect(await found('nn')).toEqual([]);
+    });
+
+    it('by a username', async () => {
+      const { user } = await register('Searched');
+      const { items } = await root.done('GET', '/users?q=sEARCH');
+      expect(items.map(({ id }: { id: string }) => id)).toEqual([user.id]);
+    });
+
+    it('line 32: metacharacters mean themselves', async () => {
+      expect(await found('100%')).toEqual(['s-1']);
+      expect(await found('an_')).toEqual(['s-2']);
+      expect(await found('s\\')).toEqual(['s\\6']);
+      for (const q of ['%', '_', "' OR 1=1 --", '%%', '\\']) expect(await found(q)).toEqual([]);
+    });
+  });
+
+  it.each([
+    ['q', { q: 'Bulk 777' }, 11],
+    ['role', { role: 'rare' }, 3],
+    ['disabled', { disabled: true }, 3],
+    ['nothing, and comes to a page', {}, 51],
+  ])('a search by %s reads few pages of many users', async (_, filter, count) => {
+    await admin.query(`INSERT INTO users (id, name, roles, disabled_at)
+      SELECT 'bulk-' || i, 'Bulk ' || i, CASE WHEN i <= 3 THEN '{rare}'::text[] ELSE '{}' END, CASE WHEN i <= 3 THEN now() END
+      FROM generate_series(1, 40000) i ON CONFLICT DO NOTHING`);
+    await admin.query('ANALYZE users');
+    const { text, values } = usersFound(filter, 'bulk', 51);
+    const { rows } = await admin.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
+      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
+      values,
+    );
+    const { Plan: plan } = rows[0]!['QUERY PLAN'][0];
+    expect(plan['Actual Rows']).toBe(count);
+    expect(plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!).toBeLessThan(300);
+  });
+});
