@@ -38,7 +38,7 @@ function shown(value: unknown): string | null {
 }
 
 function withoutCredentials(value: unknown): string {
-  const text = String(value as string | number | boolean);
+  const text = String(value);
   if (!text.includes('://')) return text;
   if (!URL.canParse(text)) return '…';
   const url = new URL(text);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Role, RoomType } from '../protocol/index.js';
-import { decide, type AccessFacts, refusal, ROOM_RULES, type RoomAction, type TargetFacts, type Verdict } from './room-access.js';
+import { decide, type AccessFacts, explain, refusal, ROOM_RULES, type RoomAction, type TargetFacts, type Verdict } from './room-access.js';
 
 /**
  * The whole table, written down a second time. Columns: owner, moderator and member of a public or private room; a member of a direct
@@ -134,5 +134,51 @@ describe('refusal', () => {
     expect(refusal('message.send', { ...facts, role: null })).toMatchObject({ code: 'forbidden' });
     const stranger: AccessFacts = { ...facts, room: { type: 'private', archived: false }, role: null };
     expect(refusal('room.read', stranger)).toMatchObject({ code: 'not_found', message: 'There is no such room.' });
+  });
+});
+
+describe('an administrator of the server', () => {
+  // Deleting another's message asks for a role that direct rooms do not have, and is not kept from them.
+  const NOT_IN_DIRECT = ACTIONS.filter(
+    (action) => TABLE[action][3] !== Y && !/^(room\.(archive|unarchive|delete)|message\.delete\.any)$/.test(action),
+  );
+
+  it.each(ACTIONS)('%s: as an owner, whatever he is in the room, and in a direct room what ends it', (action) => {
+    for (const type of TYPES) {
+      for (const archived of [false, true]) {
+        for (const role of ROLES) {
+          for (const banned of [false, true]) {
+            const verdict = decide(action, { room: { type, archived }, role, banned, administrator: true });
+            const asOwner = decide(action, { room: { type: 'private', archived }, role: 'owner', banned: false });
+            const isNotForDirect = type === 'direct' && NOT_IN_DIRECT.includes(action) && action !== 'room.join';
+            expect([type, archived, role, banned, verdict]).toEqual([type, archived, role, banned, isNotForDirect ? F : asOwner]);
+          }
+        }
+      }
+    }
+  });
+
+  it('leaves a room its last owner', () => {
+    const target: TargetFacts = { role: 'owner', self: false, lastOwner: true };
+    const facts = { room: { type: 'public' as const, archived: false }, role: null, banned: false, administrator: true as const, target };
+    expect(explain('member.remove', facts)).toMatchObject({ verdict: 'conflict', reason: 'lastOwner' });
+  });
+});
+
+describe('explain', () => {
+  it('names the rule that was applied, and what the caller is told', () => {
+    const room = { type: 'public' as const, archived: false };
+    expect(explain('room.delete', { room, role: 'moderator', banned: false })).toEqual({
+      verdict: 'forbidden',
+      rule: ROOM_RULES['room.delete'],
+      reason: 'role',
+      words: refusal('room.delete', { room, role: 'moderator', banned: false })!.message,
+    });
+    expect(explain('room.read', { room, role: null, banned: false })).toEqual({
+      verdict: 'allow',
+      rule: ROOM_RULES['room.read'],
+      reason: null,
+      words: null,
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import type { BusListener, LogEvent, RecordedAct, RoomBus, RoomNote, Signal } from '../../src/bus/room-bus.js';
+import type { Answer, BusListener, LogEvent, Question, RecordedAct, RoomBus, RoomNote, Signal } from '../../src/bus/room-bus.js';
 import { textFrame } from '../../src/protocol/index.js';
 import { until } from '../support/until.js';
 
@@ -16,6 +16,8 @@ export class Ear {
   readonly notes: RoomNote[] = [];
   readonly signals: Signal[] = [];
   readonly acts: RecordedAct[] = [];
+  readonly questions: Question[] = [];
+  readonly answers: Answer[] = [];
   readonly stop: () => void;
 
   constructor(bus: RoomBus) {
@@ -23,6 +25,8 @@ export class Ear {
       onNote: (note) => this.notes.push(note),
       onSignal: (signal) => this.signals.push(signal),
       onAct: (act) => this.acts.push(act),
+      onQuestion: (question) => this.questions.push(question),
+      onAnswer: (answer) => this.answers.push(answer),
     };
     this.stop = bus.listen(listener);
   }
@@ -121,6 +125,17 @@ export function describeRoomBus(name: string, large: 'whole' | 'head', makePair:
       pair.here.publishAct(recorded);
       await until(() => theirs.acts.length > 0, 'the act has come');
       expect(theirs.acts).toEqual([recorded]);
+    });
+
+    it('brings a question to every instance, and an answer back', async () => {
+      const question = { id: randomUUID(), kind: 'connections', ask: { user: 'ann ü' } };
+      const answer = { question: question.id, instance: randomUUID(), answer: { total: 1 } };
+      pair.here.publishQuestion(question);
+      expect(mine.questions).toEqual([question]);
+      await until(() => theirs.questions.length > 0, 'the question has come');
+      pair.there.publishAnswer(answer);
+      await until(() => mine.answers.length > 0, 'the answer has come');
+      expect([theirs.questions, mine.questions, mine.answers]).toEqual([[question], [question], [answer]]);
     });
 
     it('keeps the order in which one instance publishes about a room', async () => {

