@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { beginningWith, Conditions } from '../database/conditions.js';
+import { beginningWith, Conditions, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
 import type { RoomType, RoomView } from '../protocol/index.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
@@ -43,7 +43,7 @@ export class RoomsAdminRepository {
       .add('r.id < ?', before)
       .add('lower(r.name) LIKE lower(?)', q === undefined ? undefined : beginningWith(q))
       .add('r.type = ?', type)
-      .add('(r.archived_at IS NOT NULL) = ?', archived)
+      .also(isSet('r.archived_at', archived))
       .add('r.id IN (SELECT m.room_id FROM memberships m WHERE m.user_id = ?)', member);
     const text = `SELECT ${ROOM_COLUMNS} FROM rooms r ${conditions.where} ORDER BY r.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
     const rows = await this.sql.query<RoomRow>({ text }, conditions.values);

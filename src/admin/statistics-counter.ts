@@ -16,9 +16,9 @@ import {
 
 /** Far less than `changes` keeps its rows. */
 const COUNT_MS = 20_000;
-/** What one transaction counts at most, so that it is a short one. */
+/** What one transaction counts at most, so that it is a short one: the rooms share the seqs. */
 const MAX_ROOMS = 1_000;
-const MAX_SEQS = 20_000;
+const MAX_SEQS = 200_000;
 
 /**
  * Fills the statistics, some seconds behind the logs. Every instance tries, one at a time does it, and one that finds it just done leaves
@@ -83,7 +83,7 @@ export class StatisticsCounter implements OnApplicationBootstrap, OnApplicationS
       ? await run<{ id: string }>(manager, UNCOUNTED_ROOMS, [MAX_ROOMS])
       : await run<{ id: string }>(manager, GROWN_ROOMS, [progress.from, MAX_ROOMS]);
     const ids = rooms.map(({ id }) => id);
-    const { messages, isWhole } = (await run<Counted>(manager, COUNT_MESSAGES, [ids, MAX_SEQS]))[0]!;
+    const { messages, isWhole } = (await run<Counted>(manager, COUNT_MESSAGES, [ids, Math.floor(MAX_SEQS / Math.max(ids.length, 1))]))[0]!;
     // What is left is found again by the next step, which begins where this one did.
     if (!isWhole || rooms.length === MAX_ROOMS) return { messages, isDone: false };
     await run(manager, COUNT_ARRIVALS, [hourOf(progress.countedAt)]);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { beginningWith, Conditions } from '../database/conditions.js';
+import { beginningWith, Conditions, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
 import type { ChosenStatus } from '../protocol/index.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
@@ -104,7 +104,7 @@ export function usersFound({ q, role, disabled }: UserFilter, after: string | nu
     .add('u.id > ?', after)
     .add(BEGINS, q === undefined ? undefined : beginningWith(q))
     .add(`u.roles <> '{}' AND ? = ANY (u.roles)`, role)
-    .add(disabled === true ? 'u.disabled_at IS NOT NULL AND ?' : 'u.disabled_at IS NULL AND NOT ?', disabled);
+    .also(isSet('u.disabled_at', disabled));
   const text = `SELECT ${USER} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${conditions.where}
     ORDER BY u.id LIMIT ${conditions.parameter(limit)}`;
   return { text, values: conditions.values };

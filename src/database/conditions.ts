@@ -14,6 +14,12 @@ export class Conditions {
     return this;
   }
 
+  /** Adds a condition without a value; none when it is null. */
+  also(condition: string | null): this {
+    if (condition !== null) this.#parts.push(condition);
+    return this;
+  }
+
   /** @returns how the statement names the value, for use outside of the conditions */
   parameter(value: unknown): string {
     return `$${this.values.push(value)}`;
@@ -27,4 +33,9 @@ export class Conditions {
 /** What LIKE matches by texts that begin so, whatever characters are in it. */
 export function beginningWith(text: string): string {
   return `${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+/** The condition on whether a column is null; null when it is all one. */
+export function isSet(column: string, wanted: boolean | undefined): string | null {
+  return wanted === undefined ? null : `${column} IS ${wanted ? 'NOT ' : ''}NULL`;
 }

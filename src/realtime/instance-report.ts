@@ -1,13 +1,16 @@
 import { type BeforeApplicationShutdown, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Instances, REPORT_MS } from '../changes/instances.js';
 import { Hub } from './hub.js';
+
+/** A stopping server waits no longer than this to be forgotten. */
+const LEAVE_MS = 500;
 
 /** Says every few seconds that this instance is there, and how many connections it has, until it drains. */
 @Injectable()
 export class InstanceReport implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Logger(InstanceReport.name);
   #timer: NodeJS.Timeout | undefined;
-  #reporting: Promise<void> = Promise.resolve();
   #isFailing = false;
   #isStopped = false;
 
@@ -24,17 +27,14 @@ export class InstanceReport implements OnApplicationBootstrap, BeforeApplication
   async beforeApplicationShutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#reporting;
-    // The others stop expecting it some seconds later anyway.
-    await this.instances.leave().catch(() => undefined);
+    // Whatever the database does: the others stop expecting this instance some seconds later anyway.
+    const leaving = this.instances.leave().catch(() => undefined);
+    await Promise.race([leaving, delay(LEAVE_MS, undefined, { ref: false })]);
   }
 
   #schedule(): void {
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#reporting = this.#report();
-      void this.#reporting.finally(() => this.#schedule());
-    }, REPORT_MS);
+    this.#timer = setTimeout(() => void this.#report().finally(() => this.#schedule()), REPORT_MS);
     this.#timer.unref();
   }
 

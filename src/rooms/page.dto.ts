@@ -1,14 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsOptional } from 'class-validator';
+import { QueryInteger } from '../errors/query-values.js';
 import { IsText } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
-const LIMIT_RULE = { message: `must be an integer from 1 to ${LIMITS.pageItems}` };
 const CURSOR_CHARS = 2_048;
-
-// Nothing but digits: neither 1e2, nor 0x10, nor nothing at all.
-const digits = ({ value }: { value: unknown }) => (typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value);
 
 export class PageQueryDto {
   @ApiPropertyOptional({
@@ -29,10 +25,7 @@ export class PageQueryDto {
     description: 'At most so many items.',
     example: 50,
   })
-  @Transform(digits)
-  @IsInt(LIMIT_RULE)
-  @Min(1, LIMIT_RULE)
-  @Max(LIMITS.pageItems, LIMIT_RULE)
+  @QueryInteger(1, LIMITS.pageItems)
   limit: number = LIMITS.pageItemsDefault;
 }
 
