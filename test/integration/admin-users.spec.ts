@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { UsersAdminController } from '../../src/admin/users-admin.controller.js';
 import { usersFound } from '../../src/admin/users-admin.repository.js';
+import type { Principal } from '../../src/auth/principal.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { AdministratorClient } from '../support/administrator.js';
 import type { ChatClient } from '../support/chat-client.js';
@@ -53,7 +55,7 @@ describe('users, on two instances', () => {
     return code;
   };
 
-  it('a disabled user loses sockets, login, refresh and calls on every instance, and gets them back', async () => {
+  it('line 17: a disabled user loses sockets, login, refresh and calls on every instance, and gets them back', async () => {
     const { user, accessToken, refreshToken } = await register('disabled');
     const client = await there.connect(user.id, { token: accessToken });
     const gone = within1s(client);
@@ -106,6 +108,18 @@ describe('users, on two instances', () => {
     expect(await root.done('GET', '/users?role=staff')).toMatchObject({ items: [{ id: user.id }] });
     await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
     expect(rolesOf(((await login('promoted')).body as Login).accessToken)).toBeUndefined();
+  });
+
+  it('an API key gives and takes any role but admin', async () => {
+    const { user } = await register('ambitious');
+    const principal = { userId: 'bot:k1', key: { id: 'k1', scopes: ['users:write'] } } as unknown as Principal;
+    const set = (roles: string[]) => here.get(UsersAdminController).setRoles(principal, { user: user.id }, { roles });
+    await expect(set(['admin'])).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await set(['staff'])).toMatchObject({ roles: ['staff'] });
+    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] });
+    await expect(set([])).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: ['admin'] });
+    expect(await set(['admin', 'staff'])).toMatchObject({ roles: ['admin', 'staff'] });
   });
 
   it('logins are listed, ended one by one, and all together', async () => {
