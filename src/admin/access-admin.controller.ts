@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { AccessQueryDto, ExplainedAccessBody } from './access-admin.dto.js';
@@ -12,6 +13,7 @@ export class AccessAdminController {
   constructor(private readonly access: AccessAdminService) {}
 
   @Get()
+  @Audited('access.explain')
   @RequireScope('access:read')
   @ApiOperation({
     summary: 'May this user do this in that room, and why?',

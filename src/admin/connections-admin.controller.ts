@@ -1,5 +1,6 @@
 import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { roomNotFound } from '../errors/chat-error.js';
@@ -24,6 +25,7 @@ export class ConnectionsAdminController {
   ) {}
 
   @Get()
+  @Audited('connection.list')
   @RequireScope('connections:read')
   @ApiOperation({
     summary: 'Open connections of all instances',
@@ -39,6 +41,7 @@ export class ConnectionsAdminController {
   }
 
   @Delete()
+  @Audited('connection.closeAll')
   @RequireScope('connections:write')
   @ApiOperation({
     summary: "Close all of a user's connections",
@@ -53,6 +56,7 @@ export class ConnectionsAdminController {
   }
 
   @Delete(':connection')
+  @Audited('connection.close')
   @RequireScope('connections:write')
   @ApiOperation({
     summary: 'Close a connection',

@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { type Audience, RoomBus } from '../bus/room-bus.js';
 import { ApiErrors } from '../errors/api-errors.js';
@@ -19,6 +20,7 @@ export class NoticesAdminController {
   ) {}
 
   @Post()
+  @Audited('notice.send')
   @RequireScope('notices:write')
   @HttpCode(202)
   @ApiOperation({

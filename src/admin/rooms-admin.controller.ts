@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, Param, Patch, Put, Query } from '@nestjs
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { roomNotFound } from '../errors/chat-error.js';
@@ -30,6 +31,7 @@ export class RoomsAdminController {
   ) {}
 
   @Get()
+  @Audited('room.list')
   @RequireScope('rooms:read')
   @ApiOperation({
     summary: 'All rooms, listed or searched',
@@ -42,6 +44,7 @@ export class RoomsAdminController {
   }
 
   @Get(':room')
+  @Audited('room.read')
   @RequireScope('rooms:read')
   @ApiOperation({ summary: 'Any room', description: 'Needs the role `admin` or the scope `rooms:read`.' })
   @ApiOkResponse({ type: RoomBody })
@@ -51,6 +54,7 @@ export class RoomsAdminController {
   }
 
   @Patch(':room')
+  @Audited('room.update')
   @RequireScope('rooms:write')
   @ApiOperation({
     summary: 'Change any room, archive it or reopen it',
@@ -65,6 +69,7 @@ export class RoomsAdminController {
   }
 
   @Delete(':room')
+  @Audited('room.delete')
   @RequireScope('rooms:write')
   @ApiOperation({
     summary: 'Delete any room',
@@ -86,6 +91,7 @@ export class RoomsAdminController {
   }
 
   @Get(':room/members')
+  @Audited('member.list')
   @RequireScope('rooms:read')
   @ApiOperation({ summary: 'Members of any room', description: 'Sorted by user id. Needs the role `admin` or the scope `rooms:read`.' })
   @ApiOkResponse({ type: MemberPageBody })
@@ -95,6 +101,7 @@ export class RoomsAdminController {
   }
 
   @Put(':room/members/:user')
+  @Audited('member.set')
   @RequireScope('rooms:write')
   @ApiOperation({
     summary: 'Add a member to a room, or give one another role',
@@ -113,6 +120,7 @@ export class RoomsAdminController {
   }
 
   @Delete(':room/members/:user')
+  @Audited('member.remove')
   @RequireScope('rooms:write')
   @ApiOperation({
     summary: 'Remove a member from a room',

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { Config } from '../config/config.js';
 import { type ShownSetting, shownSettings } from '../config/shown-settings.js';
@@ -40,6 +41,7 @@ export class SettingsAdminController {
   constructor(private readonly config: Config) {}
 
   @Get()
+  @Audited('settings.read')
   @RequireScope('settings:read')
   @ApiOperation({
     summary: 'What this instance runs with',

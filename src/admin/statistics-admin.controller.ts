@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { PeriodPageBody, StatisticsBody, StatisticsHistoryQueryDto } from './statistics-admin.dto.js';
@@ -12,6 +13,7 @@ export class StatisticsAdminController {
   constructor(private readonly statistics: StatisticsAdminService) {}
 
   @Get()
+  @Audited('statistics.read')
   @RequireScope('stats:read')
   @ApiOperation({ summary: 'How much there is now', description: 'Needs the role `admin` or the scope `stats:read`.' })
   @ApiOkResponse({ type: StatisticsBody })
@@ -21,6 +23,7 @@ export class StatisticsAdminController {
   }
 
   @Get('history')
+  @Audited('statistics.history')
   @RequireScope('stats:read')
   @ApiOperation({
     summary: 'How much there was, by hour or by day',

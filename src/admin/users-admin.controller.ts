@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTa
 import { AccessControl } from '../auth/access-control.service.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
+import { Audited } from '../audit/audited.js';
 import { ADMIN_ROLE, RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
@@ -29,6 +30,7 @@ export class UsersAdminController {
   ) {}
 
   @Get()
+  @Audited('user.list')
   @RequireScope('users:read')
   @ApiOperation({ summary: 'Users, listed or searched', description: 'Sorted by id. Needs the role `admin` or the scope `users:read`.' })
   @ApiOkResponse({ type: AdminUserPageBody })
@@ -38,6 +40,7 @@ export class UsersAdminController {
   }
 
   @Get(':user')
+  @Audited('user.read')
   @RequireScope('users:read')
   @ApiOperation({ summary: 'A user', description: 'Needs the role `admin` or the scope `users:read`.' })
   @ApiOkResponse({ type: AdminUserDetailBody })
@@ -47,6 +50,7 @@ export class UsersAdminController {
   }
 
   @Put(':user/disabled')
+  @Audited('user.disable')
   @RequireScope('users:write')
   @ApiOperation({
     summary: 'Disable a user, or enable him again',
@@ -68,6 +72,7 @@ export class UsersAdminController {
   }
 
   @Put(':user/roles')
+  @Audited('user.roles')
   @RequireScope('users:write')
   @ApiOperation({
     summary: 'Set the roles of a user who logs in here',
@@ -93,6 +98,7 @@ export class UsersAdminController {
   }
 
   @Get(':user/sessions')
+  @Audited('session.list')
   @RequireScope('users:read')
   @ApiOperation({
     summary: "A user's logins",
@@ -107,6 +113,7 @@ export class UsersAdminController {
   }
 
   @Delete(':user/sessions')
+  @Audited('user.signOut')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({
@@ -122,6 +129,7 @@ export class UsersAdminController {
   }
 
   @Delete(':user/sessions/:session')
+  @Audited('session.end')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({

@@ -77,6 +77,22 @@ describe('users, on two instances', () => {
     expect((await login('disabled')).status).toBe(200);
   });
 
+  it('line 37: what was done to a user is in the audit log, with who did it', async () => {
+    const { user } = await register('watched');
+    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['staff'] });
+    await root.ask('PUT', `/users/${user.id}/disabled`, { disabled: 'yes' });
+    const { rows } = await admin.query<Record<string, string>>(
+      `SELECT action, outcome, actor_id FROM audit_log WHERE target ->> 'user' = $1 ORDER BY seq`,
+      [user.id],
+    );
+    expect(rows.map(({ action, outcome, actor_id }) => [action, outcome, actor_id])).toEqual([
+      ['user.roles', 'begun', 'root'],
+      ['user.roles', 'ok', 'root'],
+      ['user.disable', 'begun', 'root'],
+      ['user.disable', 'failed', 'root'],
+    ]);
+  });
+
   it('a restarted instance knows who is disabled', async () => {
     const { user, accessToken } = await register('asleep');
     await root.done('PUT', `/users/${user.id}/disabled`, { disabled: true });
