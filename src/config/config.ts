@@ -165,7 +165,10 @@ export class Config {
   readonly drainMs: number;
   readonly logLevel: string;
 
+  readonly #settings: Settings;
+
   constructor(settings: Settings, provided: Provided) {
+    this.#settings = { ...settings, DATABASE_URL: provided.databaseUrl };
     this.port = settings.PORT;
     this.host = settings.HOST;
     this.dataDir = settings.DATA_DIR;
@@ -199,6 +202,11 @@ export class Config {
     this.drainMs = settings.DRAIN_MS;
     this.logLevel = settings.LOG_LEVEL;
     Object.freeze(this);
+  }
+
+  /** As they were given, before anything was made of them. Secrets are among them. */
+  get settings(): Readonly<Settings> {
+    return this.#settings;
   }
 }
 

@@ -21,14 +21,9 @@ export function shownSettings(config: Config): ShownSetting[] {
     const schema = SETTINGS.shape[name];
     const isSecret = SECRET.test(name);
     const preset = shown(schema.safeParse(undefined).data);
-    const value = isSecret ? null : shown((config as unknown as Record<string, unknown>)[camelCase(name)]);
+    const value = isSecret ? null : shown(config.settings[name]);
     return { name, value, default: preset, isSet: isSecret || value !== preset, isSecret, description: schema.description ?? '' };
   });
-}
-
-/** The property of `Config` that has the setting. */
-function camelCase(name: string): string {
-  return name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function shown(value: unknown): string | null {
