@@ -79,7 +79,7 @@ describe('users, on two instances', () => {
 
   it('line 37: what was done to a user is in the audit log, with who did it', async () => {
     const { user } = await register('watched');
-    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['staff'] });
+    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['watcher'] });
     await root.ask('PUT', `/users/${user.id}/disabled`, { disabled: 'yes' });
     const { rows } = await admin.query<Record<string, string>>(
       `SELECT action, outcome, actor_id FROM audit_log WHERE target ->> 'user' = $1 ORDER BY seq`,
