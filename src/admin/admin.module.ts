@@ -6,13 +6,14 @@ import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { AccessAdminController } from './access-admin.controller.js';
 import { AccessAdminService } from './access-admin.service.js';
-import { AdminController } from './admin.controller.js';
 import { AuditAdminController } from './audit-admin.controller.js';
 import { ConnectionsAdminController } from './connections-admin.controller.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
 import { NoticesAdminController } from './notices-admin.controller.js';
 import { RoomsAdminController } from './rooms-admin.controller.js';
 import { RoomsAdminRepository } from './rooms-admin.repository.js';
+import { SanctionsAdminController } from './sanctions-admin.controller.js';
+import { SanctionsRepository } from './sanctions.repository.js';
 import { SettingsAdminController } from './settings-admin.controller.js';
 import { StatisticsAdminController } from './statistics-admin.controller.js';
 import { StatisticsAdminService } from './statistics-admin.service.js';
@@ -24,11 +25,11 @@ import { UsersAdminRepository } from './users-admin.repository.js';
   imports: [AuditModule, AuthModule, ChangesModule, PresenceModule, RoomsModule],
   controllers: [
     AccessAdminController,
-    AdminController,
     AuditAdminController,
     ConnectionsAdminController,
     NoticesAdminController,
     RoomsAdminController,
+    SanctionsAdminController,
     SettingsAdminController,
     StatisticsAdminController,
     UsersAdminController,
@@ -37,6 +38,7 @@ import { UsersAdminRepository } from './users-admin.repository.js';
     AccessAdminService,
     ConnectionsAdminService,
     RoomsAdminRepository,
+    SanctionsRepository,
     StatisticsAdminService,
     StatisticsCounter,
     UsersAdminRepository,

@@ -3,7 +3,6 @@ import { Acts } from '../changes/acts.js';
 import { Sql, type Statement } from '../database/sql.js';
 import {
   type ActRow,
-  BAN_USER,
   CLOSE_CONNECTION,
   DISABLE_USER,
   DISCONNECT_USER,
@@ -12,8 +11,15 @@ import {
   REVOKE_TOKEN,
   REVOKE_USER,
   SET_ROLES,
-  UNBAN_USER,
 } from './revocation-statements.js';
+import { BAN_USER, MUTE_USER, UNBAN_USER, UNMUTE_USER } from './sanction-statements.js';
+
+/** Of a ban or a mute: when it ends by itself (null: not before it is lifted), and why and by whom it was set, for other moderators. */
+export interface SanctionOrder {
+  until?: Date | null | undefined;
+  reason?: string | null | undefined;
+  by?: string | null | undefined;
+}
 
 /**
  * Takes access away from the whole server, and gives it back. What is taken is committed, then ends on every instance: sockets are closed
@@ -27,13 +33,22 @@ export class AccessControl {
     private readonly acts: Acts,
   ) {}
 
-  /** No login, no request, no socket. The user may be one whom the server has not seen yet. */
-  async banUser(user: string): Promise<void> {
-    await this.#run(BAN_USER, [user]);
+  /** No login, no request, no socket. The user may be one whom the server has not seen yet; banning again replaces end, reason and author. */
+  async banUser(user: string, { until = null, reason = null, by = null }: SanctionOrder = {}): Promise<void> {
+    await this.#run(BAN_USER, [user, until, reason, by]);
   }
 
   async unbanUser(user: string): Promise<void> {
     await this.#run(UNBAN_USER, [user]);
+  }
+
+  /** Nothing said, edited or typed in any room; he reads on. Otherwise as for a ban. */
+  async muteUser(user: string, { until = null, reason = null, by = null }: SanctionOrder = {}): Promise<void> {
+    await this.#run(MUTE_USER, [user, until, reason, by]);
+  }
+
+  async unmuteUser(user: string): Promise<void> {
+    await this.#run(UNMUTE_USER, [user]);
   }
 
   /** Voids every token of the user that was issued up to now, and ends his logins; tokens issued from the next second on are good. */

@@ -12,6 +12,7 @@ import { AuthSessionEntity } from './auth-session.entity.js';
 import { Authenticator } from './authenticator.js';
 import { JwtGuard } from './jwt.guard.js';
 import { LoginLimits } from './login-limits.js';
+import { Mutes } from './mutes.js';
 import { PasswordHasher } from './password-hasher.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RefreshTokenEntity } from './refresh-token.entity.js';
@@ -40,6 +41,7 @@ import { UsersController } from './users.controller.js';
     TicketsService,
     Authenticator,
     Revocations,
+    Mutes,
     UserDirectory,
     AccountsService,
     SessionsService,
@@ -51,6 +53,6 @@ import { UsersController } from './users.controller.js';
     { provide: APP_GUARD, useClass: RateLimitGuard },
     { provide: APP_GUARD, useClass: ScopeGuard },
   ],
-  exports: [AccessControl, TokenService, Authenticator, Revocations, UserDirectory, JwtGuard],
+  exports: [AccessControl, TokenService, Authenticator, Revocations, Mutes, UserDirectory, JwtGuard],
 })
 export class AuthModule {}

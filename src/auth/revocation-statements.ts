@@ -21,11 +21,6 @@ export const REVOKED_USERS: Statement = {
   text: `SELECT id, extract(epoch FROM tokens_not_before)::float8 AS not_before FROM users WHERE tokens_not_before IS NOT NULL`,
 };
 
-export const BANNED_USERS: Statement = {
-  name: 'banned_users',
-  text: 'SELECT id, extract(epoch FROM banned_at)::float8 * 1000 AS at FROM users WHERE banned_at IS NOT NULL',
-};
-
 export const DISABLED_USERS: Statement = {
   name: 'disabled_users',
   text: 'SELECT id, extract(epoch FROM disabled_at)::float8 * 1000 AS at FROM users WHERE disabled_at IS NOT NULL',
@@ -77,23 +72,6 @@ export const REVOKE_USER: Statement = {
     )
     SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', r.id,
       'notBefore', extract(epoch FROM r.tokens_not_before)::bigint)) AS act FROM revoked r`,
-};
-
-// A user may be banned before the server has seen him. A second ban keeps the first one's time; `at` is taken under the row's lock.
-export const BAN_USER: Statement = {
-  name: 'ban_user',
-  text: `WITH banned AS (
-      INSERT INTO users (id, banned_at) VALUES ($1, clock_timestamp())
-      ON CONFLICT (id) DO UPDATE SET banned_at = coalesce(users.banned_at, clock_timestamp())
-      RETURNING id, clock_timestamp() AS at
-    )
-    SELECT record_act_v1(jsonb_build_object('kind', 'user.banned', 'user', b.id, 'at', extract(epoch FROM b.at) * 1000)) AS act FROM banned b`,
-};
-
-export const UNBAN_USER: Statement = {
-  name: 'unban_user',
-  text: `WITH unbanned AS (UPDATE users SET banned_at = NULL WHERE id = $1 RETURNING id, clock_timestamp() AS at)
-    SELECT record_act_v1(jsonb_build_object('kind', 'user.unbanned', 'user', u.id, 'at', extract(epoch FROM u.at) * 1000)) AS act FROM unbanned u`,
 };
 
 // As a ban. The latest administrator's reason stands; the time is the first one's.

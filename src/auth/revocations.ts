@@ -5,7 +5,9 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
-import { BANNED_USERS, DISABLED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
+import { DISABLED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
+import { BANNED_USERS, type SanctionRow } from './sanction-statements.js';
+import { Sanctions } from './sanctions.js';
 
 /** No access token of a local account lives longer: the largest ACCESS_TOKEN_SECONDS, whatever it was when the token was signed. */
 const LONGEST_TOKEN_MS = 86_400_000;
@@ -23,10 +25,9 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   readonly #tokens = new ExpiringSet();
   /** User to the second (Unix s) up to which his tokens are void. */
   readonly #notBefore = new Map<string, number>();
-  /** User to whether he is banned, and since when that is so (Unix ms). */
-  readonly #bans = new Map<string, { banned: boolean; at: number }>();
-  /** The same of users who were disabled. */
-  readonly #disabled = new Map<string, { disabled: boolean; at: number }>();
+  readonly #bans = new Sanctions();
+  /** Users who were disabled: as a ban without an end. */
+  readonly #disabled = new Sanctions();
   #isReloading = false;
   readonly #endings: (() => unknown)[];
 
@@ -78,8 +79,8 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
 
   /** Of the user himself, whatever his tokens say. */
   standing(user: string): 'valid' | 'banned' | 'disabled' {
-    if (this.#bans.get(user)?.banned) return 'banned';
-    return this.#disabled.get(user)?.disabled ? 'disabled' : 'valid';
+    if (this.#bans.of(user)) return 'banned';
+    return this.#disabled.of(user) ? 'disabled' : 'valid';
   }
 
   #learn(act: Act): void {
@@ -95,21 +96,13 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
         break;
       case 'user.banned':
       case 'user.unbanned':
-        this.#learnBan(act.user, { banned: act.kind === 'user.banned', at: act.at });
+        this.#bans.learn(act.user, { isOn: act.kind === 'user.banned', at: act.at, until: act.kind === 'user.banned' ? act.until : null });
         break;
       case 'user.disabled':
       case 'user.enabled':
-        this.#learnDisabled(act.user, { disabled: act.kind === 'user.disabled', at: act.at });
+        this.#disabled.learn(act.user, { isOn: act.kind === 'user.disabled', at: act.at });
         break;
     }
-  }
-
-  #learnBan(user: string, ban: { banned: boolean; at: number }): void {
-    if (ban.at >= (this.#bans.get(user)?.at ?? 0)) this.#bans.set(user, ban);
-  }
-
-  #learnDisabled(user: string, state: { disabled: boolean; at: number }): void {
-    if (state.at >= (this.#disabled.get(user)?.at ?? 0)) this.#disabled.set(user, state);
   }
 
   async #load(): Promise<void> {
@@ -117,14 +110,14 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
       this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
       this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
-      this.sql.query<{ id: string; at: number }>(BANNED_USERS, []),
+      this.sql.query<SanctionRow>(BANNED_USERS, []),
       this.sql.query<{ id: string; at: number }>(DISABLED_USERS, []),
     ]);
     for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
     for (const { id, expires_at } of tokens) this.#tokens.add(id, expires_at.getTime());
     for (const { id, not_before } of users) this.#notBefore.set(id, not_before);
-    for (const { id, at } of banned) this.#learnBan(id, { banned: true, at });
-    for (const { id, at } of disabled) this.#learnDisabled(id, { disabled: true, at });
+    for (const { id, at, until } of banned) this.#bans.learn(id, { isOn: true, at, until });
+    for (const { id, at } of disabled) this.#disabled.learn(id, { isOn: true, at });
   }
 
   #reload(): void {

@@ -2,7 +2,8 @@ import type { Statement } from '../database/sql.js';
 
 export const FIND_ACCOUNT: Statement = {
   name: 'find_account',
-  text: `SELECT u.id, a.username, a.password_hash, u.name, u.created_at, u.roles, u.banned_at IS NOT NULL AS banned, u.disabled_at IS NOT NULL AS disabled
+  text: `SELECT u.id, a.username, a.password_hash, u.name, u.created_at, u.roles, u.disabled_at IS NOT NULL AS disabled,
+      u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true) AS banned
     FROM accounts a JOIN users u ON u.id = a.user_id WHERE lower(a.username) = lower($1)`,
 };
 
@@ -19,7 +20,8 @@ export const ROTATE: Statement = {
       UPDATE refresh_tokens t SET used_at = clock_timestamp()
       FROM auth_sessions s JOIN users u ON u.id = s.user_id
       WHERE t.hash = $1 AND t.used_at IS NULL AND t.expires_at > clock_timestamp()
-        AND s.id = t.session_id AND s.revoked_at IS NULL AND u.banned_at IS NULL AND u.disabled_at IS NULL
+        AND s.id = t.session_id AND s.revoked_at IS NULL AND u.disabled_at IS NULL
+        AND (u.banned_at IS NULL OR u.banned_until <= clock_timestamp())
       RETURNING s.id AS session_id, s.user_id
     ), next AS (
       INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $2, session_id, clock_timestamp() + $3 * interval '1 second' FROM used
@@ -30,9 +32,9 @@ export const ROTATE: Statement = {
 
 export const WHO_IS_KEPT_OUT: Statement = {
   name: 'refresh_token_of_whom',
-  text: `SELECT u.banned_at IS NOT NULL AS banned FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
-    WHERE t.hash = $1 AND t.used_at IS NULL AND s.revoked_at IS NULL
-      AND (u.banned_at IS NOT NULL OR u.disabled_at IS NOT NULL)`,
+  text: `SELECT k.banned FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
+    CROSS JOIN LATERAL (SELECT u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true) AS banned) k
+    WHERE t.hash = $1 AND t.used_at IS NULL AND s.revoked_at IS NULL AND (k.banned OR u.disabled_at IS NOT NULL)`,
 };
 
 // Kept a day past their end, longer than any access token lives: until then a revoked session must be known after a restart.

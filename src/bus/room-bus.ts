@@ -54,9 +54,14 @@ export type Act =
   | { kind: 'token.revoked'; token: string; user: string; expiresAt: number }
   /** Access tokens of the user that were issued in or before this second (Unix s) are void. */
   | { kind: 'user.revoked'; user: string; notBefore: number }
-  /** `at` (Unix ms, with a fraction) says which of two acts about one user's ban is the later one. */
-  | { kind: 'user.banned'; user: string; at: number }
+  /**
+   * `at` (Unix ms, with a fraction) says which of two acts about one user's ban, or his mute, is the later one; `until` (Unix ms) is when
+   * it ends by itself. An instance of an older release gives none, and reads none.
+   */
+  | { kind: 'user.banned'; user: string; at: number; until?: number | null }
   | { kind: 'user.unbanned'; user: string; at: number }
+  | { kind: 'user.muted'; user: string; at: number; until?: number | null }
+  | { kind: 'user.unmuted'; user: string; at: number }
   /** As with a ban, `at` says which of two is the later one. */
   | { kind: 'user.disabled'; user: string; at: number }
   | { kind: 'user.enabled'; user: string; at: number }

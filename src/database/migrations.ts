@@ -3,6 +3,7 @@ import { ManyInstances1765000000000 } from './migrations/1765000000000-many-inst
 import { Administration1766400000000 } from './migrations/1766400000000-administration.js';
 import { AuditLog1766500000000 } from './migrations/1766500000000-audit-log.js';
 import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-user.js';
+import { Moderation1768000000000 } from './migrations/1768000000000-moderation.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -11,4 +12,5 @@ export const MIGRATIONS = [
   Administration1766400000000,
   AuditLog1766500000000,
   RoomsPerUser1766550000000,
+  Moderation1768000000000,
 ];

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { type LogEvent, RoomBus, type RoomNote } from '../bus/room-bus.js';
+import { mutedError } from '../auth/sanctions.js';
 import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
@@ -81,6 +82,7 @@ export class PgRoomLog extends RoomLog {
       drafts.map((draft) => draft.clientId),
       drafts.map((draft) => draft.text),
       drafts.map((draft) => JSON.stringify(draft.meta)),
+      drafts.map((draft) => draft.barred !== undefined),
       POSTING_ROLES,
     ];
     const rows = await this.sql.query<AppendMessageRow>(APPEND_MESSAGES, values).finally(() => this.#observe(drafts.length, began));
@@ -128,6 +130,10 @@ function messageOutcome(row: AppendMessageRow, draft: MessageDraft, notes: NoteB
       return roomNotFound();
     case 'forbidden':
       return new ChatError('forbidden', 'Only members of the room may send to it.');
+    case 'barred':
+      return draft.barred!;
+    case 'muted':
+      return mutedError(row.until, 'room');
     case 'archived':
       return new ChatError('conflict', 'The room is archived.');
   }

@@ -44,7 +44,7 @@ const TAIL = `SELECT t.* FROM (
  * `snapshot`, the same for all, is in the first row.
  */
 export const FOLLOW: Statement = {
-  name: 'follow_rooms_v2',
+  name: 'follow_rooms_v3',
   text: `WITH asked AS MATERIALIZED (
       SELECT q.ord, q.room_id, q.since_seq, r.type, r.epoch, r.first_seq, r.last_seq AS head_seq, r.archived_at IS NOT NULL AS archived,
         m.role, m.read_seq, b.user_id IS NOT NULL AS banned,
@@ -53,7 +53,9 @@ export const FOLLOW: Statement = {
       FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS q (room_id, user_id, since_epoch, since_seq, ord)
       JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id AND x.deleted_at IS NULL LIMIT 1) r ON true
       LEFT JOIN LATERAL (SELECT x.role, x.read_seq FROM memberships x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) m ON true
-      LEFT JOIN LATERAL (SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) b ON true
+      LEFT JOIN LATERAL (
+      SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id AND (x.until IS NULL OR x.until > now()) LIMIT 1
+    ) b ON true
     ), needed AS MATERIALIZED (
       SELECT n.room_id, n.ord, n.since_seq, sum(least($6::bigint, n.missed * $7::bigint)) OVER (ORDER BY n.ord) <= $8::bigint AS is_read
       FROM (

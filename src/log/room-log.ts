@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Act } from '../bus/room-bus.js';
+import type { ChatError } from '../errors/chat-error.js';
 import type { ClosedReason, DurableEvent, DurableEvents, Meta, Role } from '../protocol/index.js';
 import type { RoomEntity } from './room.entity.js';
 
@@ -13,6 +14,8 @@ export interface MessageDraft {
   clientId: string;
   text: string;
   meta: Meta;
+  /** Why the sender may send nothing new. A message that is there already is a duplicate all the same, and a stranger is told what strangers are. */
+  barred?: ChatError | undefined;
 }
 
 export interface AppendedMessage {

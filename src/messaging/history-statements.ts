@@ -22,12 +22,12 @@ const side = (where: string, order: string, count: string) => `SELECT o.*,
  * more than may be taken, $6 bytes and $7 messages of the page (at least one, however long), $8 and $9 whether each side is wanted.
  */
 export const MESSAGE_PAGE: Statement = {
-  name: 'message_page',
+  name: 'message_page_v3',
   text: `SELECT r.type, r.epoch, r.first_seq, r.last_seq AS head_seq, r.archived_at IS NOT NULL AS archived, m.role,
       b.user_id IS NOT NULL AS banned, p.messages, p.has_before, p.has_after
     FROM (SELECT * FROM rooms WHERE id = $1::uuid AND deleted_at IS NULL LIMIT 1) r
     LEFT JOIN memberships m ON m.room_id = $1::uuid AND m.user_id = $2::text
-    LEFT JOIN room_bans b ON b.room_id = $1::uuid AND b.user_id = $2::text
+    LEFT JOIN room_bans b ON b.room_id = $1::uuid AND b.user_id = $2::text AND (b.until IS NULL OR b.until > now())
     CROSS JOIN (
       SELECT coalesce(string_agg(t.json, ',' ORDER BY t.seq) FILTER (WHERE t.is_taken), '') AS messages,
         coalesce(bool_or(t.seq < $3::bigint AND NOT t.is_taken), false) AS has_before,

@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
+import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
+import { mutedError } from '../auth/sanctions.js';
 import { ChatError } from '../errors/chat-error.js';
 import { MessageEntity, messageView } from '../log/message.entity.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
+import { findMute } from '../rooms/membership-changes.js';
 import { MembershipEntity } from '../rooms/membership.entity.js';
 import { type AccessFacts, refusal, type RoomAction } from '../rooms/room-access.js';
 
@@ -31,7 +34,10 @@ export function messageNotFound(): ChatError {
  */
 @Injectable()
 export class MessageEdits {
-  constructor(private readonly log: RoomLog) {}
+  constructor(
+    private readonly log: RoomLog,
+    private readonly mutes: Mutes,
+  ) {}
 
   /**
    * @returns the message as it stands then; its `lastSeq` is the seq of the event made, if one was
@@ -45,7 +51,7 @@ export class MessageEdits {
     }
     return this.log.transact(room, async (tx) => {
       const facts = await factsUnderLock(tx, userId);
-      const blocked = refuseUnless(facts, 'message.edit');
+      const blocked = (await this.#muted(tx, userId, facts)) ?? refuseUnless(facts, 'message.edit');
       const message = await messageUnderLock(tx, seq);
       if (message.senderId !== userId) throw new ChatError('forbidden', 'Only its sender may edit a message.');
       const current = messageView(message);
@@ -53,13 +59,20 @@ export class MessageEdits {
       const sameText = text === undefined || text === message.text;
       const sameMeta = meta === undefined || isDeepStrictEqual(asStored(meta), message.meta);
       if (sameText && sameMeta) return current;
-      if (blocked) throw withCurrent(blocked, current);
+      if (blocked) throw blocked.code === 'conflict' ? withCurrent(blocked, current) : blocked;
       if (ifVersion !== undefined && ifVersion !== message.version) {
         throw new ChatError('conflict', 'The message has been edited since.', { current });
       }
       const edited = { text: text ?? message.text, meta: meta ?? message.meta, version: message.version + 1, editedAt: tx.at };
       return change(tx, 'message.updated', message, edited);
     });
+  }
+
+  // As the state of the room, a mute is in the way only of what would change something. Strangers are told what strangers are.
+  async #muted(tx: LogTransaction, user: string, { role }: AccessFacts): Promise<ChatError | undefined> {
+    if (role === null) return undefined;
+    const mute = await findMute(tx, user);
+    return this.mutes.refusal(user) ?? (mute ? mutedError(mute.until, 'room') : undefined);
   }
 
   /**

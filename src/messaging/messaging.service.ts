@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import type { Repository } from 'typeorm';
+import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
 import { Sql } from '../database/sql.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
@@ -33,6 +34,7 @@ export class MessagingService {
     private readonly sql: Sql,
     private readonly log: RoomLog,
     private readonly edits: MessageEdits,
+    private readonly mutes: Mutes,
     @InjectRepository(MessageEntity) private readonly messages: Repository<MessageEntity>,
   ) {}
 
@@ -44,7 +46,7 @@ export class MessagingService {
   send({ userId: sender }: Principal, { room, clientId, text, meta = {} }: NewMessage): Promise<AppendedMessage> {
     const retryAfterMs = this.limits.takeSend(room);
     if (retryAfterMs > 0) return this.#refuse(sender, room, retryAfterMs);
-    const sent = this.log.send({ room, sender, clientId, text, meta });
+    const sent = this.log.send({ room, sender, clientId, text, meta, barred: this.mutes.refusal(sender) });
     if (this.limits.isOn) sent.catch(() => this.limits.giveBackSend(room));
     return sent;
   }

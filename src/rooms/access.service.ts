@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { Mutes } from '../auth/mutes.js';
 import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { Storm } from '../database/storm.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { Role, RoomType } from '../protocol/index.js';
 import { type Caller, callerId, standingOf } from './caller.js';
-import { refusal, type RoomAction } from './room-access.js';
+import { isSpeech, refusal, type RoomAction, type RoomMute } from './room-access.js';
 
 /** A room to which access was granted, as it stood at that moment. */
 export interface AccessedRoom {
@@ -37,16 +38,23 @@ const GATHERED_QUESTIONS = 250;
 export interface Standing extends Access {
   /** From this room. */
   banned: boolean;
+  /** In this room. */
+  muted: RoomMute | null;
 }
 
 const STANDINGS: Statement = {
-  name: 'room_standings',
+  name: 'room_standings_v2',
   text: `SELECT q.ord, r.id, r.type, r.epoch, r.first_seq, r.last_seq, r.member_count, r.archived_at IS NOT NULL AS archived,
-      m.role, m.read_seq, b.user_id IS NOT NULL AS banned
+      m.role, m.read_seq, b.user_id IS NOT NULL AS banned, u.user_id IS NOT NULL AS muted, u.until AS muted_until
     FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS q (room_id, user_id, ord)
     JOIN LATERAL (SELECT * FROM rooms x WHERE x.id = q.room_id AND x.deleted_at IS NULL LIMIT 1) r ON true
     LEFT JOIN LATERAL (SELECT x.role, x.read_seq FROM memberships x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) m ON true
-    LEFT JOIN LATERAL (SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id LIMIT 1) b ON true`,
+    LEFT JOIN LATERAL (
+      SELECT x.user_id FROM room_bans x WHERE x.room_id = q.room_id AND x.user_id = q.user_id AND (x.until IS NULL OR x.until > now()) LIMIT 1
+    ) b ON true
+    LEFT JOIN LATERAL (
+      SELECT x.user_id, x.until FROM room_mutes x WHERE x.room_id = q.room_id AND x.user_id = q.user_id AND (x.until IS NULL OR x.until > now()) LIMIT 1
+    ) u ON true`,
 };
 
 interface StandingRow {
@@ -61,6 +69,8 @@ interface StandingRow {
   role: Role | null;
   read_seq: string | null;
   banned: boolean;
+  muted: boolean;
+  muted_until: Date | null;
 }
 
 /** Asks the database who a user is in a room, in batches, and `room-access` whether that will do. */
@@ -70,6 +80,7 @@ export class RoomAccess {
 
   constructor(
     private readonly sql: Sql,
+    private readonly mutes: Mutes,
     storm: Storm,
   ) {
     this.#standings = new Batcher((questions) => this.#read(questions), {
@@ -88,9 +99,11 @@ export class RoomAccess {
   async require(caller: Caller, room: string, action: RoomAction): Promise<Access> {
     const standing = await this.find(callerId(caller), room);
     if (!standing) throw roomNotFound();
-    const { banned, ...access } = standing;
-    const refused = refusal(action, { room: access.room, ...standingOf(caller, { role: access.role, banned }) });
+    const { banned, muted, ...access } = standing;
+    const refused = refusal(action, { room: access.room, muted, ...standingOf(caller, { role: access.role, banned }) });
     if (refused) throw refused;
+    const silenced = isSpeech(action) ? this.mutes.refusal(callerId(caller)) : undefined;
+    if (silenced) throw silenced;
     return access;
   }
 
@@ -110,5 +123,5 @@ export class RoomAccess {
 function standingOfRow(row: StandingRow): Standing {
   const { id, type, epoch, member_count: memberCount, archived, role, banned } = row;
   const room = { id, type, epoch, firstSeq: Number(row.first_seq), headSeq: Number(row.last_seq), memberCount, archived };
-  return { room, role, readSeq: Number(row.read_seq ?? 0), banned };
+  return { room, role, readSeq: Number(row.read_seq ?? 0), banned, muted: row.muted ? { until: row.muted_until } : null };
 }

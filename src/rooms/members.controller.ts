@@ -3,7 +3,7 @@ import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperati
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { BanBody, BanDto, BanPageBody, MemberBody, MemberPageBody, MemberRoleDto, RemovalQueryDto } from './members.dto.js';
+import { BanBody, BanDto, BanPageBody, MemberBody, MemberPageBody, MemberRoleDto, MuteBody, MuteDto, MutePageBody, RemovalQueryDto } from './members.dto.js';
 import { MembersService } from './members.service.js';
 import { PageQueryDto } from './page.dto.js';
 import { RoomParams, RoomUserParams } from './room.params.js';
@@ -71,8 +71,39 @@ export class MembersController {
   @ApiBody({ type: BanDto, required: false })
   @ApiOkResponse({ type: BanBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'payload_too_large')
-  ban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams, @Body() { reason }: BanDto): Promise<BanBody> {
-    return this.members.ban(userId, room, user, reason);
+  ban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams, @Body() order: BanDto): Promise<BanBody> {
+    return this.members.ban(userId, room, user, order);
+  }
+
+  @Get('mutes')
+  @ApiOperation({ summary: 'Users muted in a room', description: 'Sorted by user id; for owners and moderators.' })
+  @ApiOkResponse({ type: MutePageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  mutes(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() page: PageQueryDto): Promise<MutePageBody> {
+    return this.members.listMutes(userId, room, page);
+  }
+
+  @Put('mutes/:user')
+  @ApiOperation({
+    summary: 'Mute a user in a room',
+    description:
+      'He reads on, and can neither send, edit nor type; leaving and joining again does not lift it. Moderators mute plain members and ' +
+      'non-members, owners everybody else.',
+  })
+  @ApiBody({ type: MuteDto, required: false })
+  @ApiOkResponse({ type: MuteBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'payload_too_large')
+  mute(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams, @Body() order: MuteDto): Promise<MuteBody> {
+    return this.members.mute(userId, room, user, order);
+  }
+
+  @Delete('mutes/:user')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none.' })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  unmute(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
+    return this.members.unmute(userId, room, user);
   }
 
   @Delete('bans/:user')

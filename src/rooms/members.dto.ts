@@ -1,14 +1,20 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { IfGiven, IsText } from '../errors/validators.js';
+import { IfGiven, IsText, IsTime } from '../errors/validators.js';
 import { LIMITS, type Role } from '../protocol/index.js';
 import type { MemberView } from './membership.entity.js';
 import { PageBody } from './page.dto.js';
-import type { BanView } from './room-ban.entity.js';
+import type { RoomSanctionView } from './room-sanctions.js';
 import { ROLES } from './rooms.dto.js';
 
 const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
+const UNTIL = {
+  type: String,
+  format: 'date-time',
+  description: 'When it ends by itself; without it, not before it is lifted.',
+  example: '2099-01-01T00:00:00.000Z',
+} as const;
 
 export class MemberRoleDto {
   @ApiProperty({ enum: ROLES, example: 'member' })
@@ -28,6 +34,23 @@ export class BanDto {
   @IfGiven()
   @IsText(1, LIMITS.reasonChars)
   reason?: string;
+
+  @ApiPropertyOptional(UNTIL)
+  @IfGiven()
+  @IsTime({ future: true })
+  until?: Date;
+}
+
+export class MuteDto {
+  @ApiPropertyOptional({ ...REASON, description: 'For the moderators of the room.' })
+  @IfGiven()
+  @IsText(1, LIMITS.reasonChars)
+  reason?: string;
+
+  @ApiPropertyOptional(UNTIL)
+  @IfGiven()
+  @IsTime({ future: true })
+  until?: Date;
 }
 
 export class MemberBody implements MemberView {
@@ -46,21 +69,33 @@ export class MemberPageBody extends PageBody {
   items!: MemberView[];
 }
 
-export class BanBody implements BanView {
+class RoomSanctionBody implements RoomSanctionView {
   @ApiProperty({ description: 'Id of the user.', example: 'u9' })
   user!: string;
 
-  @ApiProperty({ description: 'Id of the user who banned him.', example: 'u7' })
+  @ApiProperty({ description: 'Id of the user who set it.', example: 'u7' })
   by!: string;
 
   @ApiProperty({ ...REASON, type: String, nullable: true })
   reason!: string | null;
 
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'When it ends by itself, if it does.', example: null })
+  until!: string | null;
+
   @ApiProperty(TIME)
   createdAt!: string;
 }
 
+export class BanBody extends RoomSanctionBody {}
+
+export class MuteBody extends RoomSanctionBody {}
+
+export class MutePageBody extends PageBody {
+  @ApiProperty({ type: [MuteBody] })
+  items!: RoomSanctionView[];
+}
+
 export class BanPageBody extends PageBody {
   @ApiProperty({ type: [BanBody] })
-  items!: BanView[];
+  items!: RoomSanctionView[];
 }

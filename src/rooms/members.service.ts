@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository } from 'typeorm';
+import { IsNull, MoreThan, Repository } from 'typeorm';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
@@ -11,7 +11,9 @@ import { type Caller, callerId } from './caller.js';
 import { MembershipEntity, type MemberView, memberView } from './membership.entity.js';
 import { addMember, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
-import { type BanView, banView, RoomBanEntity } from './room-ban.entity.js';
+import { RoomBanEntity } from './room-ban.entity.js';
+import { RoomMuteEntity } from './room-mute.entity.js';
+import { banUnderLock, muteUnderLock, type RoomSanctionOrder, type RoomSanctionView, sanctionView } from './room-sanctions.js';
 import { assertRoomForUsers } from './rooms-per-user.js';
 import type { PageRequest } from './rooms.repository.js';
 
@@ -25,6 +27,7 @@ export class MembersService {
     private readonly access: RoomAccess,
     @InjectRepository(MembershipEntity) private readonly memberships: Repository<MembershipEntity>,
     @InjectRepository(RoomBanEntity) private readonly roomBans: Repository<RoomBanEntity>,
+    @InjectRepository(RoomMuteEntity) private readonly roomMutes: Repository<RoomMuteEntity>,
   ) {}
 
   /** By user id. */
@@ -66,27 +69,37 @@ export class MembersService {
     });
   }
 
-  /** By user id. */
-  async listBans(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<BanView>> {
+  /** By user id; without those whose time is over. */
+  async listBans(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<RoomSanctionView>> {
     const { room: accessed } = await this.access.require(caller, room, 'ban.list');
     const list = new PageCursor('user', 'bans', accessed.id);
-    const rows = await this.sql.translated(() => this.roomBans.find(pageAfter(accessed.id, list.read(cursor), limit)));
-    return list.page(rows, limit, (row) => [row.userId], banView);
+    const rows = await this.sql.translated(() => this.roomBans.find(sanctionsAfter(accessed.id, list.read(cursor), limit)));
+    return list.page(rows, limit, (row) => [row.userId], sanctionView);
   }
 
-  /** Keeps a user out, and ends what access he has. Banning again replaces the reason. */
-  ban(caller: string, room: string, user: string, reason?: string): Promise<BanView> {
+  /** Keeps a user out, and ends what access he has. Banning again replaces reason and end. */
+  ban(caller: string, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
+    return this.log.transact(room, (tx) => banUnderLock(tx, caller, user, order));
+  }
+
+  /** By user id; without those whose time is over. */
+  async listMutes(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<RoomSanctionView>> {
+    const { room: accessed } = await this.access.require(caller, room, 'mute.list');
+    const list = new PageCursor('user', 'mutes', accessed.id);
+    const rows = await this.sql.translated(() => this.roomMutes.find(sanctionsAfter(accessed.id, list.read(cursor), limit)));
+    return list.page(rows, limit, (row) => [row.userId], sanctionView);
+  }
+
+  /** Lets a user read on, and say nothing, whether he is a member now or later. Muting again replaces reason and end. */
+  mute(caller: string, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
+    return this.log.transact(room, (tx) => muteUnderLock(tx, caller, user, order));
+  }
+
+  /** No error when there is no mute. */
+  unmute(caller: string, room: string, user: string): Promise<void> {
     return this.log.transact(room, async (tx) => {
-      const { member, target } = await targetFacts(tx, caller, user, null);
-      await requireUnderLock(tx, caller, 'ban.set', target);
-      if (member) await removeMember(tx, member, { ends: 'banned', by: caller, reason });
-      // He may be reading as a non-member: always told, since an earlier telling may have been lost. Of other rooms he does not know.
-      else if (tx.room.type === 'public') tx.announce({ kind: 'access.ended', room, user, reason: 'banned', atSeq: tx.room.lastSeq });
-      const roomId = tx.room.id;
-      const old = await tx.manager.findOneBy(RoomBanEntity, { roomId, userId: user });
-      const ban = { roomId, userId: user, byUser: caller, reason: reason ?? null, createdAt: old?.createdAt ?? tx.at };
-      await tx.manager.upsert(RoomBanEntity, ban, ['roomId', 'userId']);
-      return banView(ban);
+      await requireUnderLock(tx, caller, 'mute.lift');
+      await tx.manager.delete(RoomMuteEntity, { roomId: tx.room.id, userId: user });
     });
   }
 
@@ -101,4 +114,9 @@ export class MembersService {
 
 function pageAfter(roomId: string, key: [string] | null, limit: number) {
   return { where: { roomId, ...(key && { userId: MoreThan(key[0]) }) }, order: { userId: 'ASC' as const }, take: limit + 1 };
+}
+
+function sanctionsAfter(roomId: string, key: [string] | null, limit: number) {
+  const { where, ...page } = pageAfter(roomId, key, limit);
+  return { ...page, where: [{ ...where, until: IsNull() }, { ...where, until: MoreThan(new Date()) }] };
 }

@@ -1,3 +1,4 @@
+import { IsNull, MoreThan } from 'typeorm';
 import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';
 import type { ClosedReason, Role } from '../protocol/index.js';
@@ -5,6 +6,7 @@ import { MembershipEntity } from './membership.entity.js';
 import { type Caller, callerId, standingOf } from './caller.js';
 import { refusal, type RoomAction, type TargetFacts } from './room-access.js';
 import { RoomBanEntity } from './room-ban.entity.js';
+import { RoomMuteEntity } from './room-mute.entity.js';
 
 /** Steps of an act on a room's members. All run under the room's lock, so that what they read stays so until the commit. */
 
@@ -12,8 +14,20 @@ export function findMember({ manager, room }: LogTransaction, user: string): Pro
   return manager.findOneBy(MembershipEntity, { roomId: room.id, userId: user });
 }
 
-export function isBanned({ manager, room }: LogTransaction, user: string): Promise<boolean> {
-  return manager.existsBy(RoomBanEntity, { roomId: room.id, userId: user });
+export function isBanned({ manager, room, at }: LogTransaction, user: string): Promise<boolean> {
+  return manager.existsBy(RoomBanEntity, isOn(room.id, user, at));
+}
+
+/** The user's mute in the room; one whose time is over is none. */
+export async function findMute({ manager, room, at }: LogTransaction, user: string): Promise<RoomMuteEntity | null> {
+  return manager.findOneBy(RoomMuteEntity, isOn(room.id, user, at));
+}
+
+function isOn(roomId: string, userId: string, at: Date) {
+  return [
+    { roomId, userId, until: IsNull() },
+    { roomId, userId, until: MoreThan(at) },
+  ];
 }
 
 /** @throws {ChatError} when the caller may not do this; the room is never another's */

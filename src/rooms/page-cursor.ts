@@ -9,6 +9,8 @@ export interface Page<T> {
   nextCursor: string | null;
 }
 
+const userId = z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null);
+
 /** What a list is sorted by: the key of the last item of a page. A cursor is such a key, so that it stays good while the list changes. */
 export const CURSOR_KEYS = {
   room: z.tuple([z.guid()]),
@@ -16,7 +18,9 @@ export const CURSOR_KEYS = {
   /** Unix milliseconds. */
   time: z.tuple([z.int().min(0).max(253_402_300_799_999)]),
   connection: z.tuple([z.string().regex(/^c_[\da-f-]{36}$/)]),
-  user: z.tuple([z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null)]),
+  user: z.tuple([userId]),
+  userRoom: z.tuple([userId, z.guid()]),
+  message: z.tuple([z.guid(), z.int().min(0)]),
   auditSeq: z.tuple([z.int().min(1)]),
 } as const;
 

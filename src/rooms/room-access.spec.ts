@@ -24,6 +24,11 @@ const TABLE: Record<RoomAction, [Verdict, Verdict, Verdict, Verdict, Verdict, Ve
   'ban.list': [Y, Y, F, F, F, F, Y],
   'ban.set': [Y, Y, F, F, F, F, Y],
   'ban.lift': [Y, Y, F, F, F, F, Y],
+  'mute.list': [Y, Y, F, F, F, F, Y],
+  'mute.set': [Y, Y, F, F, F, F, Y],
+  'mute.lift': [Y, Y, F, F, F, F, Y],
+  'report.list': [Y, Y, F, F, F, F, Y],
+  'report.resolve': [Y, Y, F, F, F, F, Y],
   'message.send': [Y, Y, Y, Y, F, F, C],
   'message.edit': [Y, Y, Y, Y, F, F, C],
   'message.delete': [Y, Y, Y, Y, F, F, C],
@@ -82,7 +87,7 @@ describe('whom an act is about', () => {
   const judge = (action: RoomAction, role: Role, target: TargetFacts) => decide(action, { room, role, banned: false, target });
   const nobody: TargetFacts = { role: null, self: false };
 
-  it.each(['member.remove', 'ban.set'] as const)('%s: moderators act on members only, owners on all', (action) => {
+  it.each(['member.remove', 'ban.set', 'mute.set'] as const)('%s: moderators act on members only, owners on all', (action) => {
     for (const role of ['owner', 'moderator', 'member'] as const) {
       expect(judge(action, 'owner', { role, self: false })).toBe('allow');
       expect(judge(action, 'moderator', { role, self: false })).toBe(role === 'member' ? 'allow' : 'forbidden');
@@ -120,9 +125,39 @@ describe('whom an act is about', () => {
     expect(judge('ban.set', 'owner', { ...nobody, banned: true })).toBe('allow');
   });
 
+  it('nobody mutes himself', () => {
+    expect(judge('mute.set', 'owner', { role: 'owner', self: true })).toBe('forbidden');
+  });
+
   it('tells a stranger nothing of whom an act is about', () => {
     const facts = { room: { type: 'private' as const, archived: true }, role: null, banned: true };
     expect(decide('member.remove', { ...facts, target: { role: 'owner', self: false, lastOwner: true } })).toBe('not_found');
+  });
+});
+
+describe('who is muted', () => {
+  const SPEECH: RoomAction[] = ['message.send', 'message.edit', 'typing'];
+  const until = new Date('2030-01-01T00:00:00.000Z');
+
+  it('says nothing, and does all else as before', () => {
+    for (const action of ACTIONS) {
+      for (const role of ['owner', 'member'] as const) {
+        const facts: AccessFacts = { room: { type: 'public', archived: false }, role, banned: false };
+        const verdict = SPEECH.includes(action) ? 'forbidden' : decide(action, facts);
+        expect([action, role, decide(action, { ...facts, muted: { until } })]).toEqual([action, role, verdict]);
+      }
+    }
+  });
+
+  it('is told until when', () => {
+    const facts: AccessFacts = { room: { type: 'public', archived: false }, role: 'member', banned: false, muted: { until } };
+    expect(refusal('typing', facts)?.message).toBe('You are muted in this room until 2030-01-01T00:00:00.000Z.');
+    expect(refusal('typing', { ...facts, muted: { until: null } })?.message).toBe('You are muted in this room.');
+  });
+
+  it('hears what strangers hear where he is one', () => {
+    const facts: AccessFacts = { room: { type: 'private', archived: false }, role: null, banned: false, muted: { until } };
+    expect(decide('message.send', facts)).toBe('not_found');
   });
 });
 

@@ -1,3 +1,4 @@
+import { mutedError } from '../auth/sanctions.js';
 import { ChatError, NO_SUCH_ROOM, roomNotFound } from '../errors/chat-error.js';
 import { POSTING_ROLES } from '../log/room-log.js';
 import type { Role, RoomType } from '../protocol/index.js';
@@ -27,7 +28,14 @@ export interface AccessFacts {
   banned: boolean;
   /** The caller acts as an administrator of the server: what owners may, without being a member. */
   administrator?: true;
+  /** The caller's mute in the room. */
+  muted?: RoomMute | null;
   target?: TargetFacts;
+}
+
+export interface RoomMute {
+  /** When it ends by itself; null: not before it is lifted. */
+  until: Date | null;
 }
 
 export interface Rule {
@@ -42,6 +50,8 @@ export interface Rule {
   archived?: true;
   /** Whether an administrator may in a direct room what `notDirect` keeps its members from. */
   directAdministrator?: true;
+  /** Says something: not for who is muted. */
+  speech?: true;
 }
 
 const OWNER: readonly Role[] = ['owner'];
@@ -64,18 +74,30 @@ export const ROOM_RULES = {
   'ban.list': { roles: STAFF, notDirect: true, archived: true },
   'ban.set': { roles: STAFF, notDirect: true, archived: true },
   'ban.lift': { roles: STAFF, notDirect: true, archived: true },
-  'message.send': { roles: POSTING_ROLES },
+  'mute.list': { roles: STAFF, notDirect: true, archived: true },
+  'mute.set': { roles: STAFF, notDirect: true, archived: true },
+  'mute.lift': { roles: STAFF, notDirect: true, archived: true },
+  /** Reports of the room's messages: reading them, and deciding them by what the decider may do himself. */
+  'report.list': { roles: STAFF, notDirect: true, archived: true },
+  'report.resolve': { roles: STAFF, notDirect: true, archived: true },
+  'message.send': { roles: POSTING_ROLES, speech: true },
   /** One's own. */
-  'message.edit': { roles: MEMBERS },
+  'message.edit': { roles: MEMBERS, speech: true },
   'message.delete': { roles: MEMBERS },
   /** Another's. */
   'message.delete.any': { roles: STAFF },
   'read.set': { roles: MEMBERS, archived: true },
-  typing: { roles: MEMBERS },
+  typing: { roles: MEMBERS, speech: true },
   'presence.watch': { roles: MEMBERS, archived: true },
 } as const satisfies Record<string, Rule>;
 
 export type RoomAction = keyof typeof ROOM_RULES;
+
+/** Whether the act says something, which who is muted may not. */
+export function isSpeech(action: RoomAction): boolean {
+  const rule: Rule = ROOM_RULES[action];
+  return rule.speech === true;
+}
 
 /**
  * Whether the act is allowed. In this order: a stranger to a private or direct room hears that there is none; then the caller's own
@@ -102,7 +124,7 @@ export function explain(action: RoomAction, facts: AccessFacts): Explanation {
   const rule = ROOM_RULES[action];
   if (reason === null) return { verdict: 'allow', rule, reason, words: null };
   const { verdict, words } = REASONS[reason];
-  return { verdict, rule, reason, words };
+  return { verdict, rule, reason, words: reason === 'muted' ? mutedError(facts.muted!.until, 'room').message : words };
 }
 
 /** What the caller is told when `decide` does not allow the act; null when it does. */
@@ -120,6 +142,8 @@ const REASONS = {
   role: { verdict: 'forbidden', words: 'Your role in the room does not allow this.' },
   rank: { verdict: 'forbidden', words: 'Moderators act on members only; owners, moderators and their roles are for owners.' },
   selfBan: { verdict: 'forbidden', words: 'You cannot ban yourself.' },
+  selfMute: { verdict: 'forbidden', words: 'You cannot mute yourself.' },
+  muted: { verdict: 'forbidden', words: '' },
   targetBanned: { verdict: 'forbidden', words: 'The user is banned from this room.' },
   archived: { verdict: 'conflict', words: 'The room is archived.' },
   lastOwner: { verdict: 'conflict', words: 'The room needs an owner: make another member one first.' },
@@ -136,7 +160,7 @@ function judge(action: RoomAction, given: AccessFacts): RefusalReason | null {
   // There is nothing to do, so nothing can be in the way.
   if (role === null ? action === 'room.leave' : action === 'room.join') return null;
   const rule: Rule = ROOM_RULES[action];
-  return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? (room.archived && !rule.archived ? 'archived' : null);
+  return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? (rule.speech && facts.muted ? 'muted' : null) ?? (room.archived && !rule.archived ? 'archived' : null);
 }
 
 function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): RefusalReason | null {
@@ -149,6 +173,7 @@ function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): Re
 function judgeTarget(action: RoomAction, { role, target }: AccessFacts): RefusalReason | null {
   if (!target) return null;
   if (target.self && action === 'ban.set') return 'selfBan';
+  if (target.self && action === 'mute.set') return 'selfMute';
   if (role === 'moderator' && action !== 'room.leave') {
     const touched: (Role | null | undefined)[] = [target.role, target.newRole];
     if (touched.includes('owner') || touched.includes('moderator')) return 'rank';

@@ -17,16 +17,8 @@ export class RoomBanEntity {
 
   @Column({ type: 'timestamptz', name: 'created_at' })
   createdAt!: Date;
-}
 
-/** A ban as the moderators of the room see it. */
-export interface BanView {
-  user: string;
-  by: string;
-  reason: string | null;
-  createdAt: string;
-}
-
-export function banView({ userId, byUser, reason, createdAt }: Omit<RoomBanEntity, 'roomId'>): BanView {
-  return { user: userId, by: byUser, reason, createdAt: createdAt.toISOString() };
+  /** When the ban ends by itself; null: not before it is lifted. */
+  @Column({ type: 'timestamptz', nullable: true })
+  until!: Date | null;
 }

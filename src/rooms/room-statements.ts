@@ -77,12 +77,12 @@ export const MEMBERS_AMONG: Statement = {
 
 /** Public rooms that a user may find: not archived ones, nor those that he is banned from. Newest first. */
 export const LIST_PUBLIC_ROOMS: Statement = {
-  name: 'list_public_rooms',
+  name: 'list_public_rooms_v2',
   text: `SELECT ${ROOM_COLUMNS} FROM rooms r
     WHERE r.type = 'public' AND r.deleted_at IS NULL AND r.archived_at IS NULL
       AND (r.created_at, r.id) < (coalesce($2::timestamptz, 'infinity'), coalesce($3::uuid, ${LAST_ID}))
       AND ($4::text IS NULL OR r.name ILIKE $4)
-      AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = $1)
+      AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = $1 AND (b.until IS NULL OR b.until > now()))
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT $5`,
 };

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuthModule } from '../auth/auth.module.js';
 import { ChangesModule } from '../changes/changes.module.js';
 import { LogModule } from '../log/log.module.js';
 import { RoomAccess } from './access.service.js';
@@ -7,12 +8,13 @@ import { MembersController } from './members.controller.js';
 import { MembersService } from './members.service.js';
 import { MembershipEntity } from './membership.entity.js';
 import { RoomBanEntity } from './room-ban.entity.js';
+import { RoomMuteEntity } from './room-mute.entity.js';
 import { RoomsController } from './rooms.controller.js';
 import { RoomsRepository } from './rooms.repository.js';
 import { RoomsService } from './rooms.service.js';
 
 @Module({
-  imports: [ChangesModule, LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity])],
+  imports: [AuthModule, ChangesModule, LogModule, TypeOrmModule.forFeature([MembershipEntity, RoomBanEntity, RoomMuteEntity])],
   controllers: [RoomsController, MembersController],
   providers: [RoomAccess, RoomsService, MembersService, RoomsRepository],
   exports: [RoomAccess, RoomsService, MembersService, RoomsRepository, TypeOrmModule],

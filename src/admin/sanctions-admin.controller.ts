@@ -1,0 +1,86 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { AccessControl } from '../auth/access-control.service.js';
+import { CurrentUser } from '../auth/current-user.js';
+import type { Principal } from '../auth/principal.js';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { UserParamsDto } from './admin.dto.js';
+import { SanctionDto, SanctionPageBody, SanctionQueryDto } from './sanctions.dto.js';
+import { SanctionsRepository } from './sanctions.repository.js';
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin')
+export class SanctionsAdminController {
+  constructor(
+    private readonly access: AccessControl,
+    private readonly sanctions: SanctionsRepository,
+  ) {}
+
+  @Put('users/:user/ban')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Ban a user from the server',
+    description: 'His requests are refused and his sockets close with 4203. Once more replaces reason and end. Needs the role `admin`.',
+  })
+  @ApiBody({ type: SanctionDto, required: false })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
+  ban(@CurrentUser() { userId: by }: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
+    return this.access.banUser(user, { ...order, by });
+  }
+
+  @Delete('users/:user/ban')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none. Needs the role `admin`.' })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  unban(@Param() { user }: UserParamsDto): Promise<void> {
+    return this.access.unbanUser(user);
+  }
+
+  @Put('users/:user/mute')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Mute a user on the whole server',
+    description: 'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. Needs the role `admin`.',
+  })
+  @ApiBody({ type: SanctionDto, required: false })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
+  mute(@CurrentUser() { userId: by }: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
+    return this.access.muteUser(user, { ...order, by });
+  }
+
+  @Delete('users/:user/mute')
+  @RequireScope('users:write')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none. Needs the role `admin`.' })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  unmute(@Param() { user }: UserParamsDto): Promise<void> {
+    return this.access.unmuteUser(user);
+  }
+
+  @Get('bans')
+  @RequireScope('users:read')
+  @ApiOperation({ summary: 'Bans of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
+  @ApiOkResponse({ type: SanctionPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  bans(@Query() { cursor, limit, ...filter }: SanctionQueryDto): Promise<SanctionPageBody> {
+    return this.sanctions.list('bans', filter, { cursor, limit });
+  }
+
+  @Get('mutes')
+  @RequireScope('users:read')
+  @ApiOperation({ summary: 'Mutes of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
+  @ApiOkResponse({ type: SanctionPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  mutes(@Query() { cursor, limit, ...filter }: SanctionQueryDto): Promise<SanctionPageBody> {
+    return this.sanctions.list('mutes', filter, { cursor, limit });
+  }
+}
