@@ -11,6 +11,7 @@ import { DatabaseModule } from './database/database.module.js';
 import { HealthModule } from './health/health.module.js';
 import { LogModule } from './log/log.module.js';
 import { MessagingModule } from './messaging/messaging.module.js';
+import { ModerationModule } from './moderation/moderation.module.js';
 import { PresenceModule } from './presence/presence.module.js';
 import { RealtimeModule } from './realtime/realtime.module.js';
 import { RedisModule } from './redis/redis.module.js';
@@ -32,6 +33,7 @@ export class AppModule {
         LogModule,
         RoomsModule,
         MessagingModule,
+        ModerationModule,
         PresenceModule,
         RealtimeModule,
         AdminModule,

@@ -42,6 +42,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('users', 'The caller and other users')
     .addTag('rooms', 'Rooms, members and access')
     .addTag('messages', 'Messages, history, the log and read marks')
+    .addTag('reports', 'What users report, and what moderators make of it')
     .addTag('admin', 'Acts of administrators')
     .addTag('health', 'Probes for orchestrators')
     .build();

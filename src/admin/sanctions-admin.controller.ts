@@ -47,7 +47,8 @@ export class SanctionsAdminController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Mute a user on the whole server',
-    description: 'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. Needs the role `admin`.',
+    description:
+      'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. Needs the role `admin`.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { Acts } from '../changes/acts.js';
 import { Sql, type Statement } from '../database/sql.js';
 import {
@@ -49,6 +50,18 @@ export class AccessControl {
 
   async unmuteUser(user: string): Promise<void> {
     await this.#run(UNMUTE_USER, [user]);
+  }
+
+  /** As `banUser` or `muteUser`, but in the caller's transaction. @returns what tells every instance: to be called after the commit */
+  async sanctionWithin(
+    manager: EntityManager,
+    kind: 'ban' | 'mute',
+    user: string,
+    { until = null, reason = null, by = null }: SanctionOrder,
+  ): Promise<() => void> {
+    const { text } = kind === 'ban' ? BAN_USER : MUTE_USER;
+    const rows = await manager.query<ActRow[]>(text, [user, until, reason, by]);
+    return () => rows.forEach(({ act }) => this.acts.publish(act));
   }
 
   /** Voids every token of the user that was issued up to now, and ends his logins; tokens issued from the next second on are good. */

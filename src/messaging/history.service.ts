@@ -6,7 +6,7 @@ import { LIMITS, type Message } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
 import { refusal } from '../rooms/room-access.js';
 import { MESSAGE_PAGE, type MessagePageRow } from './history-statements.js';
-import { messageNotFound, type MessageName } from './message-edits.service.js';
+import { messageNotFound, type MessageName } from './message-changes.js';
 
 export interface HistoryQuery {
   room: string;

@@ -4,28 +4,19 @@ import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
 import { mutedError } from '../auth/sanctions.js';
 import { ChatError } from '../errors/chat-error.js';
-import { MessageEntity, messageView } from '../log/message.entity.js';
+import { messageView } from '../log/message.entity.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
 import { findMute } from '../rooms/membership-changes.js';
 import { MembershipEntity } from '../rooms/membership.entity.js';
 import { type AccessFacts, refusal, type RoomAction } from '../rooms/room-access.js';
-
-export interface MessageName {
-  room: string;
-  seq: number;
-}
+import { changeMessage, type MessageName, messageUnderLock } from './message-changes.js';
 
 export interface MessageEdit extends MessageName {
   text?: string | undefined;
   meta?: Meta | undefined;
   /** The version that the edit is made from. */
   ifVersion?: number | undefined;
-}
-
-/** One text for every message that is not there; said only to who may read the room. */
-export function messageNotFound(): ChatError {
-  return new ChatError('not_found', 'There is no such message.');
 }
 
 /**
@@ -64,7 +55,7 @@ export class MessageEdits {
         throw new ChatError('conflict', 'The message has been edited since.', { current });
       }
       const edited = { text: text ?? message.text, meta: meta ?? message.meta, version: message.version + 1, editedAt: tx.at };
-      return change(tx, 'message.updated', message, edited);
+      return changeMessage(tx, 'message.updated', message, edited);
     });
   }
 
@@ -89,7 +80,7 @@ export class MessageEdits {
       const current = messageView(message);
       if (message.deletedAt) return current;
       if (blocked) throw withCurrent(blocked, current);
-      return change(tx, 'message.deleted', message, { text: '', meta: {}, deletedAt: tx.at });
+      return changeMessage(tx, 'message.deleted', message, { text: '', meta: {}, deletedAt: tx.at });
     });
   }
 }
@@ -109,26 +100,6 @@ function refuseUnless(facts: AccessFacts, action: RoomAction): ChatError | null 
 
 function withCurrent({ code, message }: ChatError, current: Message): ChatError {
   return new ChatError(code, message, { current });
-}
-
-async function messageUnderLock({ manager, room }: LogTransaction, seq: number): Promise<MessageEntity> {
-  const message = await manager.findOneBy(MessageEntity, { roomId: room.id, seq });
-  if (!message) throw messageNotFound();
-  return message;
-}
-
-async function change(
-  tx: LogTransaction,
-  event: 'message.updated' | 'message.deleted',
-  before: MessageEntity,
-  changed: Partial<MessageEntity>,
-): Promise<Message> {
-  const { roomId, seq } = before;
-  let message = messageView({ ...before, ...changed });
-  const data = (lastSeq: number): Message => (message = { ...message, lastSeq });
-  const lastSeq = tx.record(event, { user: before.senderId, messageSeq: seq, data });
-  await tx.manager.update(MessageEntity, { roomId, seq }, { ...changed, lastSeq } as object);
-  return message;
 }
 
 /** As it comes back from the database: JSON has neither -0 nor undefined. */

@@ -9,7 +9,8 @@ import { MessageEntity, messageView } from '../log/message.entity.js';
 import { type AppendedMessage, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
-import { type MessageEdit, MessageEdits, type MessageName } from './message-edits.service.js';
+import type { MessageName } from './message-changes.js';
+import { type MessageEdit, MessageEdits } from './message-edits.service.js';
 
 export interface NewMessage {
   room: string;
@@ -86,9 +87,9 @@ export class MessagingService {
     return { seq: lastSeq };
   }
 
-  // A stranger must not learn by it that the room is there, and busy.
+  // A stranger must not learn by it that the room is there, and busy. What is said may be a retry of what is stored: it is not judged here.
   async #refuse(sender: string, room: string, retryAfterMs: number): Promise<never> {
-    await this.access.require(sender, room, 'message.send');
+    await this.access.require(sender, room, 'room.read');
     throw rateLimited(retryAfterMs);
   }
 }

@@ -3,7 +3,18 @@ import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperati
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { BanBody, BanDto, BanPageBody, MemberBody, MemberPageBody, MemberRoleDto, MuteBody, MuteDto, MutePageBody, RemovalQueryDto } from './members.dto.js';
+import {
+  BanBody,
+  BanDto,
+  BanPageBody,
+  MemberBody,
+  MemberPageBody,
+  MemberRoleDto,
+  MuteBody,
+  MuteDto,
+  MutePageBody,
+  RemovalQueryDto,
+} from './members.dto.js';
 import { MembersService } from './members.service.js';
 import { PageQueryDto } from './page.dto.js';
 import { RoomParams, RoomUserParams } from './room.params.js';

@@ -118,5 +118,11 @@ function pageAfter(roomId: string, key: [string] | null, limit: number) {
 
 function sanctionsAfter(roomId: string, key: [string] | null, limit: number) {
   const { where, ...page } = pageAfter(roomId, key, limit);
-  return { ...page, where: [{ ...where, until: IsNull() }, { ...where, until: MoreThan(new Date()) }] };
+  return {
+    ...page,
+    where: [
+      { ...where, until: IsNull() },
+      { ...where, until: MoreThan(new Date()) },
+    ],
+  };
 }

@@ -54,10 +54,11 @@ export class PageCursor<K extends KeyKind> {
   page<Row, T>(rows: Row[], limit: number, keyOf: (row: Row) => CursorKey<K>, view: (row: Row) => T): Page<T> {
     const shown = rows.slice(0, limit);
     const more = rows.length > limit && shown.length > 0;
-    return { items: shown.map(view), nextCursor: more ? this.#encode(keyOf(shown.at(-1)!)) : null };
+    return { items: shown.map(view), nextCursor: more ? this.after(keyOf(shown.at(-1)!)) : null };
   }
 
-  #encode(key: CursorKey<K>): string {
+  /** The cursor of a page that begins behind this key. */
+  after(key: CursorKey<K>): string {
     return Buffer.from(JSON.stringify([this.#scope, ...key])).toString('base64url');
   }
 

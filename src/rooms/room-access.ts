@@ -160,7 +160,12 @@ function judge(action: RoomAction, given: AccessFacts): RefusalReason | null {
   // There is nothing to do, so nothing can be in the way.
   if (role === null ? action === 'room.leave' : action === 'room.join') return null;
   const rule: Rule = ROOM_RULES[action];
-  return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? (rule.speech && facts.muted ? 'muted' : null) ?? (room.archived && !rule.archived ? 'archived' : null);
+  return (
+    judgeCaller(rule, facts) ??
+    judgeTarget(action, facts) ??
+    (rule.speech && facts.muted ? 'muted' : null) ??
+    (room.archived && !rule.archived ? 'archived' : null)
+  );
 }
 
 function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): RefusalReason | null {

@@ -59,7 +59,7 @@ describe('a mute in a room', () => {
     const muted = await here.http(ann, 'PUT', `/v1/rooms/${room}/mutes/${bob}`, { until: end, reason: 'Spam' });
     expect([muted.status, muted.body]).toEqual([
       200,
-      { user: bob, by: ann, reason: 'Spam', until: end, createdAt: expect.any(String) as string },
+      { user: bob, by: ann, reason: 'Spam', until: end, createdAt: expect.any(String) as unknown },
     ]);
     for (const server of [here, there]) await expectSilence(server, bob, room, seq, 'k', `You are muted in this room until ${end}.`);
     await there.http(bob, 'POST', `/v1/rooms/${room}/leave`);
@@ -78,7 +78,10 @@ describe('a mute in a room', () => {
     const first = await here.http(ann, 'PUT', `/v1/rooms/${room}/mutes/${bob}`);
     const again = await here.http(ann, 'PUT', `/v1/rooms/${room}/mutes/${bob}`, { until: inAnHour() });
     expect((again.body as { createdAt: string }).createdAt).toBe((first.body as { createdAt: string }).createdAt);
-    await sql.query(`UPDATE room_mutes SET until = now() - interval '1 second', created_at = now() - interval '1 hour' WHERE user_id = $1`, [bob]);
+    await sql.query(
+      `UPDATE room_mutes SET until = now() - interval '1 second', created_at = now() - interval '1 hour' WHERE user_id = $1`,
+      [bob],
+    );
     expect((await post(here, bob, room)).status).toBe(201);
     const client = await here.connect(bob);
     await client.command('typing.start', { room });
@@ -214,7 +217,7 @@ describe('the lists of all bans and mutes', () => {
 
     const whole = await items('limit=200');
     const paged: object[] = [];
-    for (let cursor: string | null = ''; cursor !== null; ) {
+    for (let cursor: string | null = ''; cursor !== null;) {
       const { body } = await asAdmin('GET', `/v1/admin/${kind}?limit=1${cursor && `&cursor=${cursor}`}`);
       const page = body as { items: object[]; nextCursor: string | null };
       paged.push(...page.items);

@@ -1,0 +1,93 @@
+import type { Statement } from '../database/sql.js';
+import type { Meta } from '../protocol/index.js';
+
+// There is no index of messages by sender alone: it would be one more to write with each message. A user's are found by asking each room
+// by (room, sender), a look-up of microseconds, which these rare reads can afford.
+const OF_SENDER = `SELECT m.room_id, m.seq
+    FROM rooms r CROSS JOIN LATERAL (
+      SELECT x.room_id, x.seq FROM messages x
+      WHERE x.room_id = r.id AND x.sender_id = $1::text AND x.deleted_at IS NULL
+        AND ($3::timestamptz IS NULL OR x.created_at >= $3) AND ($4::timestamptz IS NULL OR x.created_at < $4)
+      OFFSET 0
+    ) m
+    WHERE r.deleted_at IS NULL AND ($2::uuid IS NULL OR r.id = $2)`;
+
+/** $1 sender, $2 room, $3 from, $4 to, $5 how many */
+export const MESSAGES_OF_SENDER: Statement = {
+  name: 'messages_of_sender',
+  text: `${OF_SENDER} ORDER BY m.room_id, m.seq LIMIT $5`,
+};
+
+export interface SenderMessageRow {
+  room_id: string;
+  seq: string;
+}
+
+export const COUNT_OF_SENDER: Statement = {
+  name: 'count_of_sender',
+  text: `SELECT count(*)::integer AS messages, count(DISTINCT f.room_id)::integer AS rooms FROM (${OF_SENDER}) f`,
+};
+
+export interface SenderCountRow {
+  messages: number;
+  rooms: number;
+}
+
+/**
+ * Messages by room, in a room the newest first, behind ($6 room, $7 seq): $1 sender, $2 room, $3 from, $4 to, $5 whether deleted ones too,
+ * $8 how many are looked at, $9 the pattern of the text, $10 how many are wanted. What was looked at and does not match counts, so that a
+ * page costs what it costs, however rare the text is; `end_room` and `end_seq` say where the looking ended, when that was not at the end.
+ * The text of a removed message is what was removed.
+ */
+const search = (ofSender: string) => `WITH looked AS MATERIALIZED (
+      SELECT m.*, $9::text IS NULL OR coalesce(k.text, m.text) ILIKE $9 AS matches
+      FROM rooms r CROSS JOIN LATERAL (
+        SELECT x.room_id, x.seq, x.last_seq, x.sender_id, x.client_id, x.text, x.meta, x.version, x.created_at, x.edited_at, x.deleted_at
+        FROM messages x
+        WHERE x.room_id = r.id AND ${ofSender} AND ($6::uuid IS NULL OR r.id > $6 OR x.seq < $7::bigint)
+          AND ($3::timestamptz IS NULL OR x.created_at >= $3) AND ($4::timestamptz IS NULL OR x.created_at < $4)
+          AND ($5::boolean OR x.deleted_at IS NULL)
+        ORDER BY x.seq DESC LIMIT $8::integer
+      ) m
+      LEFT JOIN LATERAL (
+        SELECT y.text FROM message_removals y
+        WHERE m.deleted_at IS NOT NULL AND y.room_id = m.room_id AND y.seq = m.seq ORDER BY y.removed_seq DESC LIMIT 1
+      ) k ON true
+      WHERE ($2::uuid IS NULL OR r.id = $2) AND ($6::uuid IS NULL OR r.id >= $6)
+      ORDER BY r.id, m.seq DESC LIMIT $8::integer
+    )
+    SELECT e.room_id AS end_room, e.seq AS end_seq, f.*
+    FROM (SELECT) one
+    LEFT JOIN LATERAL (
+      SELECT l.room_id, l.seq FROM looked l WHERE (SELECT count(*) FROM looked) = $8 ORDER BY l.room_id DESC, l.seq LIMIT 1
+    ) e ON true
+    LEFT JOIN LATERAL (SELECT * FROM looked l WHERE l.matches ORDER BY l.room_id, l.seq DESC LIMIT $10::integer) f ON true
+    ORDER BY f.room_id, f.seq DESC`;
+
+export const SEARCH_MESSAGES: Statement = {
+  name: 'search_messages',
+  text: search('$1::text IS NULL'),
+};
+
+export const SEARCH_MESSAGES_OF: Statement = {
+  name: 'search_messages_of',
+  text: search('x.sender_id = $1::text'),
+};
+
+export interface SearchRow {
+  /** Null: everything was looked at. */
+  end_room: string | null;
+  end_seq: string | null;
+  /** Null, as all that follow, where nothing matches. */
+  room_id: string | null;
+  seq: string;
+  last_seq: string;
+  sender_id: string;
+  client_id: string;
+  text: string;
+  meta: Meta;
+  version: number;
+  created_at: Date;
+  edited_at: Date | null;
+  deleted_at: Date | null;
+}

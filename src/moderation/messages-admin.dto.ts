@@ -1,0 +1,144 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsIn, Matches } from 'class-validator';
+import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
+import { MessageBody } from '../messaging/message.dto.js';
+import { LIMITS, type Message, type Meta } from '../protocol/index.js';
+import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
+import type { ModeratorAct, RemovalView } from './message-removal.entity.js';
+import type { BulkRemoval, ModeratedMessage } from './message-removals.service.js';
+import type { FoundMessage } from './message-search.service.js';
+
+const ROOM = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' } as const;
+const TIME = { type: String, format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
+const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
+const USER = { minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' } as const;
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
+const truth = ({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value);
+
+export class MessageSearchDto extends PageQueryDto {
+  @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
+  @IfGiven()
+  @Transform(lowerCase)
+  @Matches(UUID, { message: 'must be a UUID' })
+  room?: string;
+
+  @ApiPropertyOptional({ ...USER, description: 'Only of this sender.' })
+  @IfGiven()
+  @IsUserId()
+  sender?: string;
+
+  @ApiPropertyOptional({
+    description: 'A part of the text, in any case; of a removed message, of what was removed.',
+    minLength: 1,
+    maxLength: 200,
+    example: 'buy',
+  })
+  @IfGiven()
+  @IsText(1, 200)
+  text?: string;
+
+  @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })
+  @IfGiven()
+  @IsTime()
+  from?: Date;
+
+  @ApiPropertyOptional({ ...TIME, description: 'Sent before this time.' })
+  @IfGiven()
+  @IsTime()
+  to?: Date;
+
+  @ApiPropertyOptional({ enum: ['true', 'false'], type: String, description: 'Whether deleted messages are among them.', example: 'true' })
+  @IfGiven()
+  @Transform(truth)
+  @IsIn([true, false], { message: 'must be true or false' })
+  includeDeleted?: boolean;
+}
+
+export class RemovalDto {
+  @ApiProperty({ ...REASON, description: 'Kept for other moderators; nobody else sees it.' })
+  @IsText(1, LIMITS.reasonChars)
+  reason!: string;
+
+  @ApiPropertyOptional({ description: 'Answer what would come of it, and change nothing.', example: false })
+  @IfGiven()
+  @IsBoolean({ message: 'must be true or false' })
+  dryRun?: boolean;
+}
+
+export class BulkRemovalDto extends RemovalDto {
+  @ApiProperty({ ...USER, description: 'Whose messages.' })
+  @IsUserId()
+  sender!: string;
+
+  @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
+  @IfGiven()
+  @Transform(lowerCase)
+  @Matches(UUID, { message: 'must be a UUID' })
+  room?: string;
+
+  @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })
+  @IfGiven()
+  @IsTime()
+  from?: Date;
+
+  @ApiPropertyOptional({ ...TIME, description: 'Sent before this time.' })
+  @IfGiven()
+  @IsTime()
+  to?: Date;
+}
+
+export class BulkRemovalBody implements BulkRemoval {
+  @ApiProperty({ type: 'integer', description: 'Removed by this call; with `dryRun`, all that there are to remove.', example: 42 })
+  messages!: number;
+
+  @ApiProperty({ type: 'integer', description: 'In so many rooms.', example: 3 })
+  rooms!: number;
+
+  @ApiProperty({ description: 'False: there are more, call again.', example: true })
+  complete!: boolean;
+}
+
+export class FoundMessageBody implements FoundMessage {
+  @ApiProperty({ ...ROOM, description: 'Id of the room.' })
+  room!: string;
+
+  @ApiProperty({ type: MessageBody })
+  message!: Message;
+}
+
+export class FoundMessagePageBody extends PageBody {
+  @ApiProperty({ type: [FoundMessageBody] })
+  items!: FoundMessage[];
+}
+
+export class ModeratorActBody implements ModeratorAct {
+  @ApiProperty({ description: 'Id of the user who did it.', example: 'u1' })
+  by!: string;
+
+  @ApiProperty(REASON)
+  reason!: string;
+
+  @ApiProperty(TIME)
+  at!: string;
+}
+
+export class RemovalBody implements RemovalView {
+  @ApiProperty({ description: 'What was taken out.', example: 'Buy now' })
+  text!: string;
+
+  @ApiProperty({ type: 'object', additionalProperties: true, description: 'What was taken out.', example: {} })
+  meta!: Meta;
+
+  @ApiProperty({ type: ModeratorActBody })
+  removed!: ModeratorAct;
+
+  @ApiProperty({ type: ModeratorActBody, nullable: true, description: 'Who brought it back, and why, if anybody did.', example: null })
+  restored!: ModeratorAct | null;
+}
+
+export class ModeratedMessageBody extends FoundMessageBody implements ModeratedMessage {
+  @ApiProperty({ type: [RemovalBody], description: 'What moderators took out of it; the last removal first.' })
+  removals!: RemovalView[];
+}

@@ -1,0 +1,68 @@
+import type { Statement } from '../database/sql.js';
+
+export const REPORT_REASONS = ['spam', 'abuse', 'illegal', 'other'] as const;
+export type ReportReason = (typeof REPORT_REASONS)[number];
+export const DECISIONS = ['dismiss', 'remove', 'mute', 'ban'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+export interface ReportRow {
+  id: string;
+  reporter_id: string;
+  user_id: string;
+  room_id: string | null;
+  seq: string | null;
+  reason: ReportReason;
+  note: string | null;
+  text: string | null;
+  created_at: Date;
+  decision: Decision | null;
+  decided_by: string | null;
+  decision_reason: string | null;
+  decision_until: Date | null;
+  decided_at: Date | null;
+}
+
+const REPORT = `r.id, r.reporter_id, r.user_id, r.room_id, r.seq, r.reason, r.note, r.text, r.created_at, r.decision, r.decided_by,
+  r.decision_reason, r.decision_until, r.decided_at`;
+
+/**
+ * A report, unless the reporter has an open one of the thing, or has made $9 in the last hour. $1 id, $2 reporter, $3 user, $4 room, $5 seq,
+ * $6 reason, $7 note, $8 text.
+ */
+export const INSERT_REPORT: Statement = {
+  name: 'insert_report',
+  text: `INSERT INTO reports AS r (id, reporter_id, user_id, room_id, seq, reason, note, text)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8
+    WHERE (SELECT count(*) FROM reports x WHERE x.reporter_id = $2 AND x.created_at > now() - interval '1 hour') < $9
+    ON CONFLICT DO NOTHING
+    RETURNING ${REPORT}`,
+};
+
+export const FIND_OPEN_REPORT: Statement = {
+  name: 'find_open_report',
+  text: `SELECT ${REPORT} FROM reports r
+    WHERE r.reporter_id = $1 AND r.user_id = $2 AND r.room_id IS NOT DISTINCT FROM $3::uuid AND r.seq IS NOT DISTINCT FROM $4::bigint
+      AND r.decided_at IS NULL`,
+};
+
+export const FIND_REPORT: Statement = { name: 'find_report', text: `SELECT ${REPORT} FROM reports r WHERE r.id = $1` };
+
+/** The queue, oldest first, behind $1: $2 whether decided, $3 room, $4 user, $5 how many. */
+export const LIST_REPORTS: Statement = {
+  name: 'list_reports',
+  text: `SELECT ${REPORT} FROM reports r
+    WHERE ($1::uuid IS NULL OR r.id > $1) AND ($2::boolean IS NULL OR (r.decided_at IS NOT NULL) = $2)
+      AND ($3::uuid IS NULL OR r.room_id = $3) AND ($4::text IS NULL OR r.user_id = $4)
+    ORDER BY r.id
+    LIMIT $5`,
+};
+
+const SAME_THING = `r.user_id = given.user_id AND r.room_id IS NOT DISTINCT FROM given.room_id AND r.seq IS NOT DISTINCT FROM given.seq`;
+
+/** The report $1, and all others of the same thing. */
+export const LOCK_REPORTS = `SELECT r.id, r.decision FROM reports given JOIN reports r ON ${SAME_THING}
+    WHERE given.id = $1 ORDER BY r.id FOR UPDATE OF r`;
+
+/** Decides the report $1, and with it all open ones of the same thing. $2 decision, $3 by, $4 reason, $5 until */
+export const DECIDE_REPORTS = `UPDATE reports r SET decision = $2, decided_by = $3, decision_reason = $4, decision_until = $5, decided_at = clock_timestamp()
+    FROM reports given WHERE given.id = $1 AND ${SAME_THING} AND r.decided_at IS NULL`;

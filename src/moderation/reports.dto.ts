@@ -1,0 +1,144 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsIn, Matches } from 'class-validator';
+import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
+import { LIMITS } from '../protocol/index.js';
+import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
+import { RoomParams } from '../rooms/room.params.js';
+import { type Decision, DECISIONS, REPORT_REASONS, type ReportReason } from './report-statements.js';
+import type { ReportView, ResolutionView } from './reports.repository.js';
+
+const ID = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' } as const;
+const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
+const NOTE = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Third time today' } as const;
+const STATUSES = ['open', 'resolved'] as const;
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
+
+export class ReportParams {
+  @ApiProperty({ ...ID, description: 'Id of the report.' })
+  @Transform(lowerCase)
+  @Matches(UUID, { message: 'must be a UUID' })
+  report!: string;
+}
+
+export class RoomReportParams extends RoomParams {
+  @ApiProperty({ ...ID, description: 'Id of the report.' })
+  @Transform(lowerCase)
+  @Matches(UUID, { message: 'must be a UUID' })
+  report!: string;
+}
+
+export class ReportedUserParams {
+  @ApiProperty({ description: 'Id of the user.', minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' })
+  @IsUserId()
+  user!: string;
+}
+
+export class NewReportDto {
+  @ApiProperty({ enum: REPORT_REASONS, example: 'spam' })
+  @IsIn(REPORT_REASONS, { message: `must be one of ${REPORT_REASONS.join(', ')}` })
+  reason!: ReportReason;
+
+  @ApiPropertyOptional({ ...NOTE, description: 'For the moderators.' })
+  @IfGiven()
+  @IsText(1, LIMITS.reasonChars)
+  note?: string;
+}
+
+export class RoomReportQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ enum: STATUSES, description: 'Only those that are so.', example: 'open' })
+  @IfGiven()
+  @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
+  status?: (typeof STATUSES)[number];
+}
+
+export class ReportQueryDto extends RoomReportQueryDto {
+  @ApiPropertyOptional({ ...ID, description: 'Only about messages of this room.' })
+  @IfGiven()
+  @Transform(lowerCase)
+  @Matches(UUID, { message: 'must be a UUID' })
+  room?: string;
+
+  @ApiPropertyOptional({ description: 'Only about this user.', minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' })
+  @IfGiven()
+  @IsUserId()
+  user?: string;
+}
+
+export class ResolutionDto {
+  @ApiProperty({ enum: DECISIONS, description: 'What is to be done, in one go with closing the report.', example: 'dismiss' })
+  @IsIn(DECISIONS, { message: `must be one of ${DECISIONS.join(', ')}` })
+  decision!: Decision;
+
+  @ApiProperty({ ...NOTE, description: 'Why; also the reason of the removal, the mute or the ban.' })
+  @IsText(1, LIMITS.reasonChars)
+  reason!: string;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'When the mute or the ban ends by itself; without it, not before it is lifted.',
+    example: '2099-01-01T00:00:00.000Z',
+  })
+  @IfGiven()
+  @IsTime({ future: true })
+  until?: Date;
+}
+
+export class ResolutionBody implements ResolutionView {
+  @ApiProperty({ enum: DECISIONS, example: 'remove' })
+  decision!: Decision;
+
+  @ApiProperty({ description: 'Id of the user who decided.', example: 'u1' })
+  by!: string;
+
+  @ApiProperty(NOTE)
+  reason!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
+  until!: string | null;
+
+  @ApiProperty(TIME)
+  at!: string;
+}
+
+export class ReportBody implements ReportView {
+  @ApiProperty(ID)
+  id!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Null for the moderators of a room, who are not told.', example: 'u8' })
+  reporter!: string | null;
+
+  @ApiProperty({ description: 'Id of the user whom it is about: the sender of the message.', example: 'u9' })
+  user!: string;
+
+  @ApiProperty({ ...ID, type: String, nullable: true, description: 'Null where it is about a user.' })
+  room!: string | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'Null where it is about a user.', example: 118 })
+  seq!: number | null;
+
+  @ApiProperty({ enum: REPORT_REASONS, example: 'spam' })
+  reason!: ReportReason;
+
+  @ApiProperty({ ...NOTE, type: String, nullable: true })
+  note!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'What the message said when it was reported.', example: 'Buy now' })
+  text!: string | null;
+
+  @ApiProperty(TIME)
+  createdAt!: string;
+
+  @ApiProperty({ enum: STATUSES, example: 'open' })
+  status!: (typeof STATUSES)[number];
+
+  @ApiProperty({ type: ResolutionBody, nullable: true, example: null })
+  resolution!: ResolutionView | null;
+}
+
+export class ReportPageBody extends PageBody {
+  @ApiProperty({ type: [ReportBody] })
+  items!: ReportView[];
+}

@@ -1,0 +1,125 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { Sql } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { type Page, PageCursor } from '../rooms/page-cursor.js';
+import type { PageRequest } from '../rooms/rooms.repository.js';
+import {
+  DECIDE_REPORTS,
+  type Decision,
+  FIND_REPORT,
+  LIST_REPORTS,
+  LOCK_REPORTS,
+  type ReportReason,
+  type ReportRow,
+} from './report-statements.js';
+
+export interface ReportView {
+  id: string;
+  /** Null where the reader may not know: among the moderators of a room. */
+  reporter: string | null;
+  /** Whom it is about: the sender of the message. */
+  user: string;
+  room: string | null;
+  seq: number | null;
+  reason: ReportReason;
+  note: string | null;
+  /** What the message said when it was reported. */
+  text: string | null;
+  createdAt: string;
+  status: 'open' | 'resolved';
+  resolution: ResolutionView | null;
+}
+
+export interface ResolutionView {
+  decision: Decision;
+  by: string;
+  reason: string;
+  until: string | null;
+  at: string;
+}
+
+export interface Resolution {
+  decision: Decision;
+  by: string;
+  reason: string;
+  until?: Date | undefined;
+}
+
+export interface ReportFilter {
+  status?: ReportView['status'] | undefined;
+  room?: string | undefined;
+  user?: string | undefined;
+}
+
+export type Reader = 'admin' | 'room';
+
+export function reportNotFound(): ChatError {
+  return new ChatError('not_found', 'There is no such report.');
+}
+
+@Injectable()
+export class ReportsRepository {
+  constructor(private readonly sql: Sql) {}
+
+  /** @throws {ChatError} not_found */
+  async find(id: string): Promise<ReportRow> {
+    const [row] = await this.sql.query<ReportRow>(FIND_REPORT, [id]);
+    if (!row) throw reportNotFound();
+    return row;
+  }
+
+  /** Oldest first. */
+  async list(reader: Reader, filter: ReportFilter, { cursor, limit }: PageRequest): Promise<Page<ReportView>> {
+    const { status, room = null, user = null } = filter;
+    const pages = new PageCursor('room', 'reports', JSON.stringify([reader, status ?? null, room, user]));
+    const [after] = pages.read(cursor) ?? [null];
+    const isDecided = status === undefined ? null : status === 'resolved';
+    const rows = await this.sql.query<ReportRow>(LIST_REPORTS, [after, isDecided, room, user, limit + 1]);
+    return pages.page(
+      rows,
+      limit,
+      (row) => [row.id],
+      (row) => reportView(row, reader),
+    );
+  }
+}
+
+/**
+ * Closes the report within the caller's transaction, and with it all open ones of the same thing.
+ * @returns false when it was closed already, by the same decision
+ * @throws {ChatError} conflict when it was closed by another one
+ */
+export async function decideReport(manager: EntityManager, id: string, { decision, by, reason, until }: Resolution): Promise<boolean> {
+  // All reports of the thing, in the order of their ids: two who decide two of them do not wait for each other in a circle.
+  const rows = await manager.query<Pick<ReportRow, 'id' | 'decision'>[]>(LOCK_REPORTS, [id]);
+  const row = rows.find((one) => one.id === id);
+  if (!row) throw reportNotFound();
+  if (row.decision === decision) return false;
+  if (row.decision !== null) throw new ChatError('conflict', `The report has been decided otherwise: ${row.decision}.`);
+  await manager.query(DECIDE_REPORTS, [id, decision, by, reason, until ?? null]);
+  return true;
+}
+
+export function reportView(row: ReportRow, reader: Reader): ReportView {
+  const { id, user_id: user, room_id: room, reason, note, text, decided_at } = row;
+  return {
+    id,
+    reporter: reader === 'admin' ? row.reporter_id : null,
+    user,
+    room,
+    seq: row.seq === null ? null : Number(row.seq),
+    reason,
+    note,
+    text,
+    createdAt: row.created_at.toISOString(),
+    status: decided_at ? 'resolved' : 'open',
+    resolution: decided_at && {
+      decision: row.decision!,
+      by: row.decided_by!,
+      reason: row.decision_reason!,
+      until: row.decision_until?.toISOString() ?? null,
+      at: decided_at.toISOString(),
+    },
+  };
+}

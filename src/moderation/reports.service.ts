@@ -1,0 +1,144 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import { AccessControl } from '../auth/access-control.service.js';
+import { UserDirectory } from '../auth/user-directory.js';
+import { Config } from '../config/config.js';
+import { Sql } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { rateLimited } from '../limits/rate-limits.js';
+import { type LogTransaction, RoomLog } from '../log/room-log.js';
+import { HistoryService } from '../messaging/history.service.js';
+import type { MessageName } from '../messaging/message-changes.js';
+import { RoomAccess } from '../rooms/access.service.js';
+import { requireUnderLock } from '../rooms/membership-changes.js';
+import type { Page } from '../rooms/page-cursor.js';
+import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
+import type { PageRequest } from '../rooms/rooms.repository.js';
+import { removeUnderLock } from './message-removals.service.js';
+import { FIND_OPEN_REPORT, FIND_REPORT, INSERT_REPORT, type ReportReason, type ReportRow } from './report-statements.js';
+import {
+  decideReport,
+  type ReportFilter,
+  reportNotFound,
+  ReportsRepository,
+  type ReportView,
+  reportView,
+  type Resolution,
+} from './reports.repository.js';
+
+export interface Complaint {
+  reason: ReportReason;
+  note?: string | undefined;
+}
+
+interface Subject {
+  user: string;
+  room: string | null;
+  seq: number | null;
+  text: string | null;
+}
+
+const REPORTS_PER_HOUR = 30;
+const RETRY_MS = 600_000;
+
+/** What users report, and what moderators make of it. Errors of all: {ChatError} not_found, forbidden, unavailable, timeout. */
+@Injectable()
+export class Reports {
+  constructor(
+    private readonly sql: Sql,
+    private readonly log: RoomLog,
+    private readonly config: Config,
+    private readonly access: RoomAccess,
+    private readonly history: HistoryService,
+    private readonly directory: UserDirectory,
+    private readonly control: AccessControl,
+    private readonly reports: ReportsRepository,
+  ) {}
+
+  /** Of a message that the reporter may read. One that he has reported already, and nobody decided yet, is the same report. */
+  async reportMessage(
+    reporter: string,
+    { room, seq }: MessageName,
+    complaint: Complaint,
+  ): Promise<{ report: ReportView; created: boolean }> {
+    const { sender, text } = await this.history.message(reporter, { room, seq });
+    return this.#report(reporter, { user: sender, room, seq, text }, complaint);
+  }
+
+  /** Of a user whom the server has seen; otherwise as for a message. */
+  async reportUser(reporter: string, user: string, complaint: Complaint): Promise<{ report: ReportView; created: boolean }> {
+    const [known] = await this.directory.find([user]);
+    if (!known) throw new ChatError('not_found', 'There is no such user.');
+    return this.#report(reporter, { user, room: null, seq: null, text: null }, complaint);
+  }
+
+  /** The queue of the room's owners and moderators: they are not told who reported. */
+  async listOfRoom(caller: string, room: string, status: ReportView['status'] | undefined, page: PageRequest): Promise<Page<ReportView>> {
+    await this.access.require(caller, room, 'report.list');
+    return this.reports.list('room', { status, room }, page);
+  }
+
+  listAll(filter: ReportFilter, page: PageRequest): Promise<Page<ReportView>> {
+    return this.reports.list('admin', filter, page);
+  }
+
+  /**
+   * Does what was decided, as the decider could do it himself in the room, and closes the report, in one transaction. The same decision
+   * again changes nothing. A mute or a ban is one in the room.
+   * @throws {ChatError} conflict when it was decided otherwise
+   */
+  async resolveInRoom(room: string, id: string, resolution: Resolution): Promise<ReportView> {
+    await this.log.transact(room, async (tx) => {
+      const { by, decision, reason, until } = resolution;
+      await requireUnderLock(tx, by, 'report.resolve');
+      const [report] = await tx.manager.query<ReportRow[]>(FIND_REPORT.text, [id]);
+      if (report?.room_id !== room) throw reportNotFound();
+      if (!(await decideReport(tx.manager, id, resolution))) return;
+      if (decision === 'remove') await removeReported(tx, report, resolution);
+      if (decision === 'mute') await muteUnderLock(tx, by, report.user_id, { reason, until });
+      if (decision === 'ban') await banUnderLock(tx, by, report.user_id, { reason, until });
+    });
+    return reportView(await this.reports.find(id), 'room');
+  }
+
+  /** As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server. @throws {ChatError} conflict also when a user is to be removed */
+  async resolve(id: string, resolution: Resolution): Promise<ReportView> {
+    const report = await this.reports.find(id);
+    const { decision } = resolution;
+    if (decision !== 'remove') await this.#resolveOnServer(report, resolution);
+    else if (report.room_id === null) throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
+    else {
+      await this.log.transact(report.room_id, async (tx) => {
+        if (await decideReport(tx.manager, id, resolution)) await removeReported(tx, report, resolution);
+      });
+    }
+    return reportView(await this.reports.find(id), 'admin');
+  }
+
+  async #resolveOnServer({ id, user_id: user }: ReportRow, resolution: Resolution): Promise<void> {
+    const { decision } = resolution;
+    const tell = await this.sql.transaction(async (manager) => {
+      const isNew = await decideReport(manager, id, resolution);
+      if (!isNew || (decision !== 'ban' && decision !== 'mute')) return undefined;
+      return this.control.sanctionWithin(manager, decision, user, resolution);
+    });
+    tell?.();
+  }
+
+  async #report(
+    reporter: string,
+    { user, room, seq, text }: Subject,
+    { reason, note = null }: { reason: ReportReason; note?: string | null | undefined },
+  ) {
+    const most = this.config.limits ? REPORTS_PER_HOUR : Number.MAX_SAFE_INTEGER;
+    const [made] = await this.sql.query<ReportRow>(INSERT_REPORT, [uuidv7(), reporter, user, room, seq, reason, note, text, most]);
+    if (made) return { report: reportView(made, 'admin'), created: true };
+    const [open] = await this.sql.query<ReportRow>(FIND_OPEN_REPORT, [reporter, user, room, seq]);
+    if (!open) throw rateLimited(RETRY_MS);
+    return { report: reportView(open, 'admin'), created: false };
+  }
+}
+
+async function removeReported(tx: LogTransaction, { seq }: ReportRow, { by, reason }: Resolution): Promise<void> {
+  await removeUnderLock(tx, Number(seq), { by, reason });
+}
