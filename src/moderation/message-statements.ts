@@ -1,6 +1,10 @@
 import type { Statement } from '../database/sql.js';
 import type { Meta } from '../protocol/index.js';
 
+// One room, or all: written so that the primary key of rooms is entered either way.
+const FIRST = `'00000000-0000-0000-0000-000000000000'`;
+const LAST = `'ffffffff-ffff-ffff-ffff-ffffffffffff'`;
+
 // There is no index of messages by sender alone: it would be one more to write with each message. A user's are found by asking each room
 // by (room, sender), a look-up of microseconds, which these rare reads can afford.
 const OF_SENDER = `SELECT m.room_id, m.seq
@@ -10,7 +14,7 @@ const OF_SENDER = `SELECT m.room_id, m.seq
         AND ($3::timestamptz IS NULL OR x.created_at >= $3) AND ($4::timestamptz IS NULL OR x.created_at < $4)
       OFFSET 0
     ) m
-    WHERE r.deleted_at IS NULL AND ($2::uuid IS NULL OR r.id = $2)`;
+    WHERE r.deleted_at IS NULL AND r.id BETWEEN coalesce($2::uuid, ${FIRST}) AND coalesce($2::uuid, ${LAST})`;
 
 /** $1 sender, $2 room, $3 from, $4 to, $5 how many */
 export const MESSAGES_OF_SENDER: Statement = {
@@ -53,7 +57,7 @@ const search = (ofSender: string) => `WITH looked AS MATERIALIZED (
         SELECT y.text FROM message_removals y
         WHERE m.deleted_at IS NOT NULL AND y.room_id = m.room_id AND y.seq = m.seq ORDER BY y.removed_seq DESC LIMIT 1
       ) k ON true
-      WHERE ($2::uuid IS NULL OR r.id = $2) AND ($6::uuid IS NULL OR r.id >= $6)
+      WHERE r.id BETWEEN coalesce($2::uuid, $6::uuid, ${FIRST}) AND coalesce($2::uuid, ${LAST})
       ORDER BY r.id, m.seq DESC LIMIT $8::integer
     )
     SELECT e.room_id AS end_room, e.seq AS end_seq, f.*

@@ -134,7 +134,10 @@ export class RemovalBody implements RemovalView {
   @ApiProperty({ type: ModeratorActBody })
   removed!: ModeratorAct;
 
-  @ApiProperty({ type: ModeratorActBody, nullable: true, description: 'Who brought it back, and why, if anybody did.', example: null })
+  @ApiProperty({
+    oneOf: [{ $ref: '#/components/schemas/ModeratorActBody' }, { type: 'object', nullable: true, enum: [null] }],
+    description: 'Who brought it back, and why; null when nobody did.',
+  })
   restored!: ModeratorAct | null;
 }
 

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsIn, Matches } from 'class-validator';
 import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
@@ -103,6 +103,7 @@ export class ResolutionBody implements ResolutionView {
   at!: string;
 }
 
+@ApiExtraModels(ResolutionBody)
 export class ReportBody implements ReportView {
   @ApiProperty(ID)
   id!: string;
@@ -134,7 +135,10 @@ export class ReportBody implements ReportView {
   @ApiProperty({ enum: STATUSES, example: 'open' })
   status!: (typeof STATUSES)[number];
 
-  @ApiProperty({ type: ResolutionBody, nullable: true, example: null })
+  @ApiProperty({
+    oneOf: [{ $ref: '#/components/schemas/ResolutionBody' }, { type: 'object', nullable: true, enum: [null] }],
+    description: 'Null while the report is open.',
+  })
   resolution!: ResolutionView | null;
 }
 

@@ -41,6 +41,8 @@ const routes = (matches: (operation: { isPublic: boolean; hasRoom: boolean; hasB
     )
     .map(([route]) => route);
 const withToken = () => routes(({ isPublic }) => !isPublic);
+/** Those of a room's people. */
+const roomRoutes = () => routes(({ hasRoom }) => hasRoom).filter((route) => !route.includes('/admin/'));
 /** A request of the route that is right by the document. */
 const example = (route: string): Ask => exampleAsk(document, recorder.operations.get(route)!);
 
@@ -86,10 +88,10 @@ describe('refusals', () => {
     for (const route of routes(() => true).filter((name) => name.includes('/admin/')))
       await conversation.ask(route, 403, conversation.as('ada', example(route)));
     const id = await conversation.room({ type: 'public', members: ['ben'] });
-    const path = { room: id, user: 'ben', seq: await conversation.send('ada', id) };
+    const path = { room: id, user: 'ben', seq: await conversation.send('ada', id), report: randomUUID() };
     const own = ({ path: names }: Ask) => Object.fromEntries(Object.keys(names ?? {}).map((name) => [name, path[name as 'room']]));
     await conversation.ask(`PUT ${ROOM}/bans/{user}`, 200, conversation.as('ada', { path: { room: id, user: 'eve' } }));
-    for (const route of routes(({ hasRoom }) => hasRoom)) {
+    for (const route of roomRoutes()) {
       // The seq names a message that is there: what is missing is only the right.
       const asked = example(route);
       if (!/leave$/.test(route)) await conversation.ask(route, 403, conversation.as('eve', { ...asked, path: own(asked) }));
@@ -99,6 +101,8 @@ describe('refusals', () => {
       `DELETE ${ROOM}`,
       `PUT ${ROOM}/members/{user}`,
       `GET ${ROOM}/bans`,
+      `PUT ${ROOM}/mutes/{user}`,
+      `GET ${ROOM}/reports`,
       `PATCH ${MESSAGE}`,
       `DELETE ${MESSAGE}`,
     ])
@@ -107,7 +111,7 @@ describe('refusals', () => {
 
   it('404 of every room that is not there, or not the caller’s, in the same words', async () => {
     const hidden = await conversation.room({ type: 'private' });
-    for (const route of routes(({ hasRoom }) => hasRoom)) {
+    for (const route of roomRoutes()) {
       const asked = example(route);
       const { message, code } = (await conversation.ask(route, 404, conversation.as('stranger', asked))) as {
         message: string;
@@ -123,6 +127,18 @@ describe('refusals', () => {
         404,
         conversation.as('ada', { path: { room: hidden, seq: 7 }, ...(method === 'PATCH' && { body: { text: 'x' } }) }),
       );
+    const token = server.token('root', { roles: ['admin'] });
+    for (const route of routes(({ hasRoom }) => hasRoom).filter((name) => name.includes('/admin/messages/')))
+      await conversation.ask(route, 404, { ...example(route), token });
+    await conversation.ask('POST /v1/admin/reports/{report}/resolve', 404, {
+      ...example('POST /v1/admin/reports/{report}/resolve'),
+      token,
+    });
+    await conversation.ask(
+      'POST /v1/users/{user}/reports',
+      404,
+      conversation.as('ada', { path: { user: 'never seen' }, body: { reason: 'spam' } }),
+    );
     const left = { headers: { 'Idempotency-Key': 'left' }, body: { type: 'private', members: ['ben'] } };
     const { id } = (await conversation.ask(`POST ${ROOMS}`, 201, conversation.as('ada', left))) as { id: string };
     await conversation.ask(
@@ -167,6 +183,7 @@ describe('refusals', () => {
       path: Object.fromEntries(names.map((name) => [name, asked.path![name]!])),
     });
     const seq = await conversation.send('ada', id);
+    await conflictingDecisions(id, seq);
     await conversation.ask(`POST ${ROOM}/leave`, 409, only(inRoom(), 'room'));
     const stale = { path: { seq }, body: { text: 'ho', ifVersion: 9 } };
     const { current } = (await conversation.ask(`PATCH ${MESSAGE}`, 409, only(inRoom(stale), 'room', 'seq'))) as { current: object };
@@ -188,6 +205,21 @@ describe('refusals', () => {
     await server.app.get(DataSource).query('UPDATE rooms SET first_seq = 2 WHERE id = $1', [id]);
     await conversation.ask(`GET ${ROOM}/events`, 410, only(inRoom({ query: { after: 0 } }), 'room'));
   });
+
+  /** A report that was decided, and a message that its sender deleted. */
+  async function conflictingDecisions(room: string, seq: number): Promise<void> {
+    const token = server.token('root', { roles: ['admin'] });
+    const complaint = conversation.as('ben', { path: { room, seq }, body: { reason: 'spam' } });
+    const { id: report } = (await conversation.ask(`POST ${MESSAGE}/reports`, 201, complaint)) as { id: string };
+    const decide = (decision: string) => ({ decision, reason: 'x' });
+    await conversation.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: decide('dismiss') });
+    await conversation.ask('POST /v1/admin/reports/{report}/resolve', 409, { token, path: { report }, body: decide('remove') });
+    const inRoom = conversation.as('ada', { path: { room, report }, body: decide('remove') });
+    await conversation.ask(`POST ${ROOM}/reports/{report}/resolve`, 409, inRoom);
+    const gone = { room, seq: await conversation.send('ada', room) };
+    await conversation.ask(`DELETE ${MESSAGE}`, 200, conversation.as('ada', { path: gone }));
+    await conversation.ask('POST /v1/admin/messages/{room}/{seq}/restore', 409, { token, path: gone, body: { reason: 'x' } });
+  }
 
   it('413 of every route that takes a body', async () => {
     const raw = JSON.stringify({ text: 'x'.repeat(300_000) });

@@ -7,6 +7,8 @@ import type { Statement } from '../../src/database/sql.js';
 import { APPEND_JOINS, APPEND_MESSAGES } from '../../src/log/append-statements.js';
 import { FOLLOW, READ_AFTER } from '../../src/log/replay-statements.js';
 import { MESSAGE_PAGE } from '../../src/messaging/history-statements.js';
+import { SEARCH_MESSAGES } from '../../src/moderation/message-statements.js';
+import { FIND_OPEN_REPORT, INSERT_REPORT } from '../../src/moderation/report-statements.js';
 import { SET_READ_MARKS } from '../../src/messaging/read-mark-statements.js';
 import { LIST_MY_ROOMS } from '../../src/rooms/room-statements.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -42,12 +44,16 @@ describe('a plan that was made while the tables were empty reads few pages of la
         ['c-1', 'new'],
         ['a', 'b'],
         ['{}', '{}'],
+        [false, true],
         ['owner', 'member'],
       ],
     ],
     [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000]],
     [GROWN_ROOMS, ['1', 1_000]],
     [COUNT_MESSAGES, [[quiet, room], 100]],
+    [SEARCH_MESSAGES, [null, room, null, null, false, null, null, 500, '%x%', 51]],
+    [INSERT_REPORT, [randomUUID(), 'u1', 'u2', room, 1, 'spam', null, 'hi', 30]],
+    [FIND_OPEN_REPORT, ['u1', 'u2', room, 1]],
   ];
   let database: TestDatabase;
   let client: pg.Client;
@@ -80,6 +86,10 @@ describe('a plan that was made while the tables were empty reads few pages of la
       `INSERT INTO rooms (id, type, epoch, created_by) SELECT gen_random_uuid(), 'public', 'e', 'u1' FROM generate_series(1, 40000)`,
       `INSERT INTO memberships (room_id, user_id, role) SELECT '${room}', 'u' || i, 'member' FROM generate_series(1, 40000) i`,
       `INSERT INTO users (id) SELECT 'u' || i FROM generate_series(1, 40000) i`,
+      `INSERT INTO room_mutes (room_id, user_id, by_user, until) SELECT '${room}', 'm' || i, 'u1', now() FROM generate_series(1, 20000) i`,
+      `INSERT INTO room_bans (room_id, user_id, by_user, until) SELECT '${quiet}', 'm' || i, 'u1', now() FROM generate_series(1, 20000) i`,
+      `INSERT INTO reports (id, reporter_id, user_id, room_id, seq, reason)
+        SELECT gen_random_uuid(), 'r' || i, 'u' || i, '${room}', i, 'spam' FROM generate_series(1, 20000) i`,
       `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
         SELECT '${room}', i * 2 - 1, i * 2 - 1, 'u' || i % 100, 'c-' || i, repeat('x', 200), '{}', now() FROM generate_series(1, 20000) i`,
       `INSERT INTO room_events (room_id, seq, event, at, user_id, message_seq)

@@ -9,6 +9,8 @@ export const ACCOUNT = { username: 'ada', password: 'correct horse battery stapl
 export const ROOMS = '/v1/rooms';
 export const ROOM = '/v1/rooms/{room}';
 export const ADMIN = '/v1/admin';
+const PERIOD = { from: '2020-01-01T00:00:00.000Z', to: '2099-01-01T00:00:00.000Z' };
+const LATER = '2099-01-01T00:00:00.000Z';
 export const MESSAGE = '/v1/rooms/{room}/messages/{seq}';
 
 /** Users who talk to one server through a recorder. `talk` has every route succeed, in each way that it can. */
@@ -45,6 +47,7 @@ export class Conversation {
     await this.#rooms();
     await this.#messages();
     await this.#administration();
+    await this.#moderation();
   }
 
   async #accounts(): Promise<void> {
@@ -61,8 +64,11 @@ export class Conversation {
     await this.ask('GET /v1/users', 200, this.as('guest', { query: { ids: `guest,${login.user.id},nobody` } }));
     await this.ask('POST /v1/auth/logout', 204, { body: { refreshToken } });
     const token = this.server.token('root', { roles: ['admin'] });
-    for (const method of ['PUT', 'DELETE', 'DELETE'])
-      await this.ask(`${method} /v1/admin/users/{user}/ban`, 204, { token, path: { user: 'u 9/é' } });
+    for (const kind of ['ban', 'mute']) {
+      for (const method of ['PUT', 'DELETE', 'DELETE'])
+        await this.ask(`${method} /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u 9/é' } });
+      await this.ask(`PUT /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u9' }, body: { reason: 'Spam', until: LATER } });
+    }
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'info' } });
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'critical', user: 'u1' } });
     const audit = {
@@ -112,6 +118,11 @@ export class Conversation {
     const bans = (await this.ask(`GET ${ROOM}/bans`, 200, inRoom({ query: { limit: 1 } }))) as { nextCursor: string };
     await this.ask(`GET ${ROOM}/bans`, 200, inRoom({ query: { cursor: bans.nextCursor } }));
     await this.ask(`DELETE ${ROOM}/bans/{user}`, 204, inRoom({ path: { user: 'mob' } }));
+    await this.ask(`PUT ${ROOM}/mutes/{user}`, 200, inRoom({ path: { user: 'ben' }, body: { until: LATER } }));
+    await this.ask(`PUT ${ROOM}/mutes/{user}`, 200, inRoom({ path: { user: 'mob' } }));
+    const mutes = (await this.ask(`GET ${ROOM}/mutes`, 200, inRoom({ query: { limit: 1 } }))) as { nextCursor: string };
+    await this.ask(`GET ${ROOM}/mutes`, 200, inRoom({ query: { cursor: mutes.nextCursor } }));
+    await this.ask(`DELETE ${ROOM}/mutes/{user}`, 204, inRoom({ path: { user: 'ben' } }));
     await this.ask(`PATCH ${ROOM}`, 200, inRoom({ body: { archived: true } }));
     await this.ask(`GET ${ROOM}/events`, 200, inRoom());
     await this.ask(`DELETE ${ROOM}`, 200, inRoom());
@@ -224,5 +235,53 @@ export class Conversation {
     await this.ask(`GET ${ROOM}/events`, 200, inRoom({ query: { after: 1, limit: 1 } }));
     await this.ask(`PUT ${ROOM}/read`, 200, inRoom({ body: { seq: Number.MAX_SAFE_INTEGER } }));
     await this.ask('GET /v1/me/rooms', 200, this.as('ben'));
+  }
+
+  async #moderation(): Promise<void> {
+    const token = this.server.token('root', { roles: ['admin'] });
+    const id = await this.room({ type: 'public', members: ['ben'] });
+    const seq = await this.send('ben', id);
+    const message = { room: id, seq };
+    for (const status of [201, 200])
+      await this.ask(`POST ${MESSAGE}/reports`, status, this.as('ada', { path: message, body: { reason: 'spam', note: 'again' } }));
+    for (const status of [201, 200])
+      await this.ask('POST /v1/users/{user}/reports', status, this.as('ada', { path: { user: 'ben' }, body: { reason: 'abuse' } }));
+    const second = { room: id, seq: await this.send('ben', id) };
+    const other = (await this.ask(`POST ${MESSAGE}/reports`, 201, this.as('ada', { path: second, body: { reason: 'other' } }))) as {
+      id: string;
+    };
+    const { items } = (await this.ask(`GET ${ROOM}/reports`, 200, this.as('ada', { path: { room: id }, query: { status: 'open' } }))) as {
+      items: { id: string }[];
+    };
+    const report = items[0]!.id;
+    const decided = { decision: 'dismiss', reason: 'Harmless' };
+    await this.ask(`POST ${ROOM}/reports/{report}/resolve`, 200, this.as('ada', { path: { room: id, report }, body: decided }));
+    const muted = { decision: 'mute', reason: 'Spam', until: LATER };
+    await this.ask(`POST ${ROOM}/reports/{report}/resolve`, 200, this.as('ada', { path: { room: id, report: other.id }, body: muted }));
+    await this.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: { ...decided, until: LATER } });
+
+    const reason = { reason: 'Advertising' };
+    await this.ask('POST /v1/admin/messages/{room}/{seq}/remove', 200, { token, path: message, body: { ...reason, dryRun: true } });
+    await this.ask('POST /v1/admin/messages/{room}/{seq}/remove', 200, { token, path: message, body: reason });
+    await this.ask('GET /v1/admin/messages/{room}/{seq}', 200, { token, path: message });
+    await this.ask('POST /v1/admin/messages/{room}/{seq}/restore', 200, { token, path: message, body: reason });
+    await this.ask('POST /v1/admin/messages/remove', 200, {
+      token,
+      body: { ...reason, sender: 'ben', room: id, ...PERIOD, dryRun: false },
+    });
+    await this.#pages('GET /v1/admin/messages', { token }, { room: id, sender: 'ben', text: 'h', ...PERIOD, includeDeleted: 'true' });
+    await this.#pages('GET /v1/admin/reports', { token }, { room: id, user: 'ben', status: 'resolved' });
+    await this.#pages(`GET ${ROOM}/reports`, this.as('ada', { path: { room: id } }), { status: 'resolved' });
+    for (const kind of ['bans', 'mutes']) {
+      for (const user of ['ben', 'eve']) await this.ask(`PUT ${ROOM}/${kind}/{user}`, 200, this.as('ada', { path: { room: id, user } }));
+      await this.#pages(`GET /v1/admin/${kind}`, { token }, { room: id, active: 'true' });
+      await this.ask(`GET /v1/admin/${kind}`, 200, { token, query: { user: 'u9' } });
+    }
+  }
+
+  /** Two pages of a list. */
+  async #pages(list: string, asked: Ask, query: Ask['query']): Promise<void> {
+    const { nextCursor } = (await this.ask(list, 200, { ...asked, query: { ...query, limit: 1 } })) as { nextCursor: string };
+    await this.ask(list, 200, { ...asked, query: { ...query, cursor: nextCursor } });
   }
 }

@@ -155,7 +155,7 @@ function errorFaults(route: string, { parameters = [], requestBody, responses }:
   if (!route.includes('/health/')) expected.push('500', '503', '504');
   if (!isPublic) expected.push('401', '403', '429');
   if (requestBody !== undefined) expected.push('413');
-  if (parameters.some(({ name }) => name === 'room')) expected.push('404');
+  if (parameters.some(({ name, in: place }) => name === 'room' && place === 'path')) expected.push('404');
   const faults = expected.filter((status) => !(status in responses)).map((status) => `does not say that it may answer ${status}`);
   for (const [status, { content, description }] of Object.entries(responses)) {
     if (Number(status) < 400 || `${route} ${status}` === READINESS) continue;
