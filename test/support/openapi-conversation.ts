@@ -113,12 +113,12 @@ export class Conversation {
     await this.ask(`POST ${ROOM}/leave`, 204, this.as('guest', { path: { room: id } }));
     await this.ask(`PUT ${ROOM}/members/{user}`, 200, inRoom({ path: { user: 'zoe' }, body: { role: 'moderator' } }));
     await this.ask(`DELETE ${ROOM}/members/{user}`, 200, inRoom({ path: { user: 'zoe' }, query: { reason: 'Advertising' } }));
-    await this.ask(`PUT ${ROOM}/bans/{user}`, 200, inRoom({ path: { user: 'eve' }, body: { reason: 'Advertising' } }));
+    await this.ask(`PUT ${ROOM}/bans/{user}`, 200, inRoom({ path: { user: 'eve' }, body: { reason: 'Advertising', until: LATER } }));
     await this.ask(`PUT ${ROOM}/bans/{user}`, 200, inRoom({ path: { user: 'mob' } }));
     const bans = (await this.ask(`GET ${ROOM}/bans`, 200, inRoom({ query: { limit: 1 } }))) as { nextCursor: string };
     await this.ask(`GET ${ROOM}/bans`, 200, inRoom({ query: { cursor: bans.nextCursor } }));
     await this.ask(`DELETE ${ROOM}/bans/{user}`, 204, inRoom({ path: { user: 'mob' } }));
-    await this.ask(`PUT ${ROOM}/mutes/{user}`, 200, inRoom({ path: { user: 'ben' }, body: { until: LATER } }));
+    await this.ask(`PUT ${ROOM}/mutes/{user}`, 200, inRoom({ path: { user: 'ben' }, body: { reason: 'Advertising', until: LATER } }));
     await this.ask(`PUT ${ROOM}/mutes/{user}`, 200, inRoom({ path: { user: 'mob' } }));
     const mutes = (await this.ask(`GET ${ROOM}/mutes`, 200, inRoom({ query: { limit: 1 } }))) as { nextCursor: string };
     await this.ask(`GET ${ROOM}/mutes`, 200, inRoom({ query: { cursor: mutes.nextCursor } }));
