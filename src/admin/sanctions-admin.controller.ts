@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AccessControl } from '../auth/access-control.service.js';
+import { Audited } from '../audit/audited.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
@@ -19,6 +20,7 @@ export class SanctionsAdminController {
   ) {}
 
   @Put('users/:user/ban')
+  @Audited('user.ban')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({
@@ -33,6 +35,7 @@ export class SanctionsAdminController {
   }
 
   @Delete('users/:user/ban')
+  @Audited('user.unban')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none. Needs the role `admin`.' })
@@ -43,6 +46,7 @@ export class SanctionsAdminController {
   }
 
   @Put('users/:user/mute')
+  @Audited('user.mute')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({
@@ -58,6 +62,7 @@ export class SanctionsAdminController {
   }
 
   @Delete('users/:user/mute')
+  @Audited('user.unmute')
   @RequireScope('users:write')
   @HttpCode(204)
   @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none. Needs the role `admin`.' })
@@ -68,6 +73,7 @@ export class SanctionsAdminController {
   }
 
   @Get('bans')
+  @Audited('ban.list')
   @RequireScope('users:read')
   @ApiOperation({ summary: 'Bans of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
   @ApiOkResponse({ type: SanctionPageBody })
@@ -77,6 +83,7 @@ export class SanctionsAdminController {
   }
 
   @Get('mutes')
+  @Audited('mute.list')
   @RequireScope('users:read')
   @ApiOperation({ summary: 'Mutes of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
   @ApiOkResponse({ type: SanctionPageBody })

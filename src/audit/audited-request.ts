@@ -12,7 +12,7 @@ export type AuditedRequest = Request & {
   isAdmitted?: boolean;
 };
 
-const TARGET_FIELDS = ['user', 'room', 'seq'] as const;
+const TARGET_FIELDS = ['user', 'sender', 'room', 'seq'] as const;
 const MAX_CHARS = 255;
 
 export function entryOf(

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
@@ -26,6 +27,7 @@ export class MessagesAdminController {
   ) {}
 
   @Get()
+  @Audited('message.search')
   @RequireScope('messages:read')
   @ApiOperation({
     summary: 'Find messages in all rooms',
@@ -40,6 +42,7 @@ export class MessagesAdminController {
   }
 
   @Get(':room/:seq')
+  @Audited('message.inspect')
   @RequireScope('messages:read')
   @ApiOperation({ summary: 'A message, and what was removed of it', description: 'Needs the role `admin`.' })
   @ApiOkResponse({ type: ModeratedMessageBody })
@@ -49,6 +52,7 @@ export class MessagesAdminController {
   }
 
   @Post(':room/:seq/remove')
+  @Audited('message.remove')
   @RequireScope('messages:write')
   @HttpCode(200)
   @ApiOperation({
@@ -68,6 +72,7 @@ export class MessagesAdminController {
   }
 
   @Post(':room/:seq/restore')
+  @Audited('message.restore')
   @RequireScope('messages:write')
   @HttpCode(200)
   @ApiOperation({
@@ -87,6 +92,7 @@ export class MessagesAdminController {
   }
 
   @Post('remove')
+  @Audited('message.removeAll')
   @RequireScope('messages:write')
   @HttpCode(200)
   @ApiOperation({

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { Audited } from '../audit/audited.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
@@ -92,6 +93,7 @@ export class ReportsController {
   }
 
   @Get('admin/reports')
+  @Audited('report.list')
   @RequireScope('reports:read')
   @ApiOperation({ summary: 'The queue of reports', description: 'Oldest first. Needs the role `admin`.' })
   @ApiOkResponse({ type: ReportPageBody })
@@ -101,6 +103,7 @@ export class ReportsController {
   }
 
   @Post('admin/reports/:report/resolve')
+  @Audited('report.resolve')
   @RequireScope('reports:write')
   @HttpCode(200)
   @ApiOperation({
