@@ -51,6 +51,7 @@ describe('a plan that was made while the tables were empty reads few pages of la
     [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000]],
     [GROWN_ROOMS, ['1', 1_000]],
     [COUNT_MESSAGES, [[quiet, room], 100]],
+    [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000, 1_000]],
     [SEARCH_MESSAGES, [null, room, null, null, false, null, null, 500, '%x%', 51]],
     [INSERT_REPORT, [randomUUID(), 'u1', 'u2', room, 1, 'spam', null, 'hi', 30]],
     [FIND_OPEN_REPORT, ['u1', 'u2', room, 1]],
