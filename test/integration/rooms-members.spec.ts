@@ -244,7 +244,7 @@ describe('bans', () => {
   it('of a member end his access, and keep him out', async () => {
     const id = await room('public', { mem: 'member' });
     const { body } = await call('own', 'put', `/rooms/${id}/bans/mem`, { reason: 'Spam' }).expect(200);
-    expect(body).toEqual({ user: 'mem', by: 'own', reason: 'Spam', createdAt: expect.any(String) });
+    expect(body).toEqual({ user: 'mem', by: 'own', reason: 'Spam', until: null, createdAt: expect.any(String) });
     expect(lastEvent(id)).toEqual({
       ...{ seq: 1, event: 'member.left', user: 'mem', ends: 'banned' },
       data: { user: 'mem', role: 'member', by: 'own', reason: 'Spam' },
