@@ -12,6 +12,7 @@ import { HttpErrorFilter } from '../../src/errors/http-error.filter.js';
 import { validationPipe } from '../../src/errors/validation.pipe.js';
 import { MessagingModule } from '../../src/messaging/messaging.module.js';
 import type { Role, RoomType } from '../../src/protocol/index.js';
+import { TelemetryModule } from '../../src/telemetry/telemetry.module.js';
 import { foreignToken, TEST_SECRET } from './auth-app.js';
 import { createTestDatabase } from './test-database.js';
 
@@ -36,7 +37,7 @@ export async function startMessagingApp(): Promise<MessagingApp> {
   const database = await createTestDatabase();
   const settings = loadSettings({ DATABASE_POOL: '6', LIMITS: 'off' });
   const config = new Config(settings, { databaseUrl: database.url, jwtSecret: TEST_SECRET });
-  const imports = [ConfigModule.register(config), DatabaseModule, BusModule, MessagingModule];
+  const imports = [ConfigModule.register(config), TelemetryModule, DatabaseModule, BusModule, MessagingModule];
   const module = await Test.createTestingModule({ imports }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ logger: false });
   app.useGlobalPipes(validationPipe());
