@@ -38,6 +38,9 @@ export class RuleBody implements Rule {
 
   @ApiPropertyOptional({ enum: [true], description: 'An administrator may in a direct room what its members may not.', example: true })
   directAdministrator?: true;
+
+  @ApiPropertyOptional({ enum: [true], description: 'Says something: not for who is muted.', example: true })
+  speech?: true;
 }
 
 export class AccessFactsBody {
@@ -58,6 +61,12 @@ export class AccessFactsBody {
 
   @ApiProperty({ description: 'Whether the user is disabled.', example: false })
   serverDisabled!: boolean;
+
+  @ApiProperty({ description: 'Whether the user is muted in the room.', example: false })
+  roomMuted!: boolean;
+
+  @ApiProperty({ description: 'Whether the user is muted on the server.', example: false })
+  serverMuted!: boolean;
 }
 
 export class ExplainedAccessBody implements ExplainedAccess {
@@ -75,7 +84,7 @@ export class ExplainedAccessBody implements ExplainedAccess {
 
   @ApiProperty({
     type: String,
-    enum: [...REFUSAL_REASONS, 'serverBanned', 'serverDisabled', null],
+    enum: [...REFUSAL_REASONS, 'serverBanned', 'serverDisabled', 'serverMuted', null],
     nullable: true,
     description: 'What is in the way; null when it is allowed.',
     example: null,

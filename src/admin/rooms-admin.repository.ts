@@ -26,7 +26,7 @@ const ROOM_CONTENTS: Statement = {
   name: 'room_contents',
   text: `SELECT r.member_count AS members,
       (r.last_seq - r.first_seq + 1 - (SELECT count(*) FROM room_events e WHERE e.room_id = r.id AND e.seq >= r.first_seq))::float8 AS messages,
-      (SELECT count(*)::integer FROM room_bans b WHERE b.room_id = r.id) AS bans
+      (SELECT count(*)::integer FROM room_bans b WHERE b.room_id = r.id AND (b.until IS NULL OR b.until > now())) AS bans
     FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
 };
 

@@ -72,7 +72,8 @@ interface SessionRow {
   revoked_at: Date | null;
 }
 
-const USER = 'u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.banned_at, u.disabled_at';
+const USER = `u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.disabled_at,
+  CASE WHEN u.banned_until <= clock_timestamp() THEN NULL ELSE u.banned_at END AS banned_at`;
 
 // Three searches, each by its index.
 const BEGINS = `u.id IN (

@@ -112,10 +112,13 @@ describe('why somebody may or may not', () => {
       allowed: true,
       verdict: 'allow',
       action: 'message.send',
-      rule: { roles: ['owner', 'moderator', 'member'] },
+      rule: { roles: ['owner', 'moderator', 'member'], speech: true },
       reason: null,
       words: null,
-      facts: { type: 'private', archived: false, role: 'member', roomBanned: false, serverBanned: false, serverDisabled: false },
+      facts: {
+        ...{ type: 'private', archived: false, role: 'member' },
+        ...{ roomBanned: false, serverBanned: false, serverDisabled: false, roomMuted: false, serverMuted: false },
+      },
     });
     expect(await ask('ben', room, 'room.delete')).toMatchObject({
       allowed: false,
@@ -154,6 +157,21 @@ describe('why somebody may or may not', () => {
     await server.http('ben', 'GET', '/v1/me');
     await root.done('PUT', '/users/ben/disabled', { disabled: true });
     expect(await ask('ben', room, 'room.read')).toMatchObject({ reason: 'serverDisabled', words: 'The user is disabled.' });
+  });
+
+  it('knows who is muted, in the room or on the server', async () => {
+    const room = await server.room('ann', 'public', ['cat']);
+    await server.http('ann', 'PUT', `/v1/rooms/${room}/mutes/cat`, { until: '2099-01-01T00:00:00Z' });
+    expect(await ask('cat', room, 'message.send')).toMatchObject({
+      verdict: 'forbidden',
+      reason: 'muted',
+      words: 'You are muted in this room until 2099-01-01T00:00:00.000Z.',
+      facts: { roomMuted: true, serverMuted: false },
+    });
+    await server.http('ann', 'DELETE', `/v1/rooms/${room}/mutes/cat`);
+    await root.done('PUT', '/users/cat/mute');
+    expect(await ask('cat', room, 'message.send')).toMatchObject({ allowed: false, reason: 'serverMuted', words: 'You are muted.' });
+    expect(await ask('cat', room, 'room.read')).toMatchObject({ allowed: true, facts: { serverMuted: true } });
   });
 
   it('knows actions of the table only, and rooms that are there', async () => {
