@@ -239,8 +239,8 @@ describe('the OpenAPI document', () => {
     expect(Object.fromEntries(ofUsers)).toEqual({
       'post /v1/auth/register': '201 400 409 413 429 500 503 504',
       'post /v1/auth/login': '200 400 401 403 413 429 500 503 504',
-      'post /v1/auth/refresh': '200 400 401 403 413 500 503 504',
-      'post /v1/auth/logout': '204 400 413 500 503 504',
+      'post /v1/auth/refresh': '200 400 401 403 413 429 500 503 504',
+      'post /v1/auth/logout': '204 400 413 429 500 503 504',
       'post /v1/auth/tickets': '201 400 401 403 429 500 503 504',
       'get /v1/me': '200 400 401 403 429 500 503 504',
       'get /v1/users': 'ids 200 400 401 403 429 500 503 504',
