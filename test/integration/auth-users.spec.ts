@@ -171,7 +171,7 @@ describe('/v1/admin', () => {
     const login = () => server.http.post('/v1/auth/login').send({ username: 'troll', password: 'correct horse' });
     await call('put', `/users/${id}/ban`, admin).expect(204);
     await call('put', `/users/${id}/ban`, admin).expect(204);
-    expect(server.acts).toContainEqual({ kind: 'user.banned', user: id, at: expect.any(Number) });
+    expect(server.acts).toContainEqual({ kind: 'user.banned', user: id, at: expect.any(Number), until: null });
     expect((await get('/v1/me', account.accessToken).expect(403)).body).toMatchObject({ code: 'forbidden' });
     await login().expect(403);
     await server.http.post('/v1/auth/login').send({ username: 'troll', password: 'wrong horse' }).expect(401);
