@@ -73,7 +73,7 @@ export class Server {
     const code = import('./database/migrate.js');
     code.catch(() => {}); // awaited below, unless PostgreSQL fails first
     const databaseUrl = settings.DATABASE_URL ?? (await this.#startEmbedded(settings, dataDir, onLost));
-    const config = new Config(settings, { databaseUrl, jwtSecret: settings.JWT_SECRET ?? secretIn(dataDir) });
+    const config = new Config(settings, { databaseUrl, jwtSecrets: settings.JWT_SECRET ?? [secretIn(dataDir)] });
     const logger = new Logger('Server');
     const { migrate } = await code;
     await migrate(databaseUrl, {
@@ -107,7 +107,7 @@ export interface ServerFacts {
 
 /** The primary has put both into its worker's environment. */
 function asGiven(settings: Settings): Config {
-  return new Config(settings, { databaseUrl: settings.DATABASE_URL!, jwtSecret: settings.JWT_SECRET! });
+  return new Config(settings, { databaseUrl: settings.DATABASE_URL!, jwtSecrets: settings.JWT_SECRET! });
 }
 
 function logAsJson(config: Config): void {

@@ -119,8 +119,8 @@ export class Workers {
   #fork(): Forked {
     if (this.#isStopping) throw new Error('stopped while starting');
     // What the primary has found or made is a setting to its workers: they start no PostgreSQL, and make no secret.
-    const { databaseUrl, jwtSecret } = this.#config!;
-    const worker = cluster.fork({ DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecret });
+    const { databaseUrl, jwtSecrets } = this.#config!;
+    const worker = cluster.fork({ DATABASE_URL: databaseUrl, JWT_SECRET: jwtSecrets.join(',') });
     const ended = new Promise<string>((resolve) => {
       worker.once('exit', (code: number | null, signal: string | null) => resolve(signal ?? `exit code ${code}`));
       worker.on('error', (error) => {

@@ -7,15 +7,21 @@ const ID_CHARS = 255;
 /** The end of the year 9999: what a Date still shows in four digits. */
 const LAST_SECOND = 253_402_300_799;
 
-/** Why the token's header (not yet verified) is refused; null when the signature may be looked at. Never throws. */
-export function headerProblem(token: string, algorithm: string, kid: string): string | null {
+/** What the header of a token says, which proves nothing yet. */
+export interface TokenHeader {
+  alg: string;
+  /** Undefined when the token names no key. */
+  kid: string | undefined;
+}
+
+/** Null for a header that no token of ours or of a provider has. Never throws. */
+export function headerOf(token: string): TokenHeader | null {
   const header = decodeHeader(token);
-  if (!header) return 'no header';
-  if (header['alg'] !== algorithm) return 'another algorithm';
-  if (header['kid'] !== undefined && header['kid'] !== kid) return 'another key';
+  if (!header) return null;
+  const { alg, kid, crit } = header;
+  if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return null;
   // RFC 7515: an extension that is critical and not understood makes the token invalid. None is understood.
-  if (header['crit'] !== undefined) return 'a critical extension';
-  return null;
+  return crit === undefined ? { alg, kid } : null;
 }
 
 function decodeHeader(token: string): Record<string, unknown> | null {
@@ -27,6 +33,15 @@ function decodeHeader(token: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
+}
+
+/** The claim of this name; without one, what its dots lead to, as in `realm_access.roles`. */
+export function claimAt(claims: object, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return (claims as Record<string, unknown>)[name];
+  return name.split('.').reduce<unknown>((at, step) => {
+    const isThere = typeof at === 'object' && at !== null && Object.hasOwn(at, step);
+    return isThere ? (at as Record<string, unknown>)[step] : undefined;
+  }, claims);
 }
 
 /** The verified claims as a principal; null when a claim that is needed is missing, or one has another type than it should. */

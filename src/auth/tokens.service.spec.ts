@@ -2,11 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { Config, loadSettings } from '../config/config.js';
-import { keyId, TokenService } from './tokens.service.js';
+import { keyId } from './shared-secrets.js';
+import { TokenService } from './tokens.service.js';
 
 const SECRET = 'correct-horse-battery-staple-0123456789';
-const config = new Config(loadSettings({}), { databaseUrl: 'postgres://unused', jwtSecret: SECRET });
-const tokens = new TokenService(new JwtService({}), config);
+const configOf = (jwtSecrets: string[]) => new Config(loadSettings({}), { databaseUrl: 'postgres://unused', jwtSecrets });
+const tokens = new TokenService(new JwtService({}), configOf([SECRET]));
 const now = () => Math.floor(Date.now() / 1000);
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
 
@@ -100,6 +101,23 @@ describe('TokenService', () => {
 
   it.each(bad)('refuses a token with %s', async (_, make) => {
     expect(await outcome(make())).toBe('unauthenticated');
+  });
+
+  it('line 15: signs with the first secret and verifies with each, until one is taken away', async () => {
+    const older = 'an-older-secret-that-is-on-its-way-out-0123';
+    const after = new TokenService(new JwtService({}), configOf([SECRET, older]));
+    const before = new TokenService(new JwtService({}), configOf([older]));
+    const old = await before.sign({ sub: 'u7' });
+    const fresh = await after.sign({ sub: 'u8' });
+    expect(await after.verify(old)).toMatchObject({ userId: 'u7' });
+    // As a program signs that does not name its key.
+    for (const key of [SECRET, older]) expect(await after.verify(token({}, {}, key))).toMatchObject({ userId: 'u7' });
+    expect(await tokens.verify(fresh)).toMatchObject({ userId: 'u8' });
+    await expect(before.verify(fresh)).rejects.toMatchObject({ code: 'unauthenticated' });
+    for (const gone of [old, token({}, {}, older)]) await expect(tokens.verify(gone)).rejects.toMatchObject({ code: 'unauthenticated' });
+    // A key's name is no way around its secret.
+    await expect(after.verify(token({}, { kid: keyId(SECRET) }, older))).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(after.verify(token({ exp: now() - 60 }, {}, older))).rejects.toThrow('has expired');
   });
 
   it('ignores where a header says that keys are', async () => {

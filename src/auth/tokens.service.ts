@@ -1,83 +1,74 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService, TokenExpiredError } from '@nestjs/jwt';
-import { createHash, createSecretKey, randomUUID } from 'node:crypto';
+import { errors } from 'jose';
+import { randomUUID } from 'node:crypto';
 import { Config } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
-import { headerProblem, principalOf } from './token-claims.js';
+import { ProviderTokens } from './provider-tokens.js';
+import { SECRET_ALGORITHM, SharedSecrets } from './shared-secrets.js';
+import { headerOf, principalOf } from './token-claims.js';
 
 /** What a new access token says; the rest is from configuration. */
 export interface AccessClaims {
   sub: string;
-  sid: string;
+  /** Of a login. */
+  sid?: string;
   name?: string;
   roles?: readonly string[];
 }
 
-const ALGORITHM = 'HS256';
 const MAX_TOKEN_CHARS = 16_384;
 /** How far the clock of another issuer may be ahead, for `nbf`. `exp` has no tolerance: sockets end by it. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Access tokens: JWT, HS256 with the configured secret, issuer and audience, whoever signed them. */
+/** Access tokens (JWT): those of this server, signed with its secret by whomever, and those of the identity provider if there is one. */
 @Injectable()
 export class TokenService {
-  readonly #kid: string;
-  // A key, not text: in text jsonwebtoken looks for a public key first, which takes it 0.4 ms a token. The types of @nestjs/jwt lack keys.
-  readonly #secret: Buffer;
+  readonly #secrets: SharedSecrets;
+  readonly #provider: ProviderTokens | null;
 
   constructor(
-    private readonly jwt: JwtService,
+    jwt: JwtService,
     private readonly config: Config,
   ) {
-    this.#kid = keyId(config.jwtSecret);
-    this.#secret = createSecretKey(Buffer.from(config.jwtSecret)) as unknown as Buffer;
+    this.#secrets = new SharedSecrets(jwt, config.jwtSecrets);
+    this.#provider = ProviderTokens.of(config);
   }
 
-  sign({ sub, sid, name, roles }: AccessClaims): Promise<string> {
-    const claims = { sid, ...(name === undefined ? {} : { name }), ...(roles === undefined ? {} : { roles }) };
-    return this.jwt.signAsync(claims, {
-      secret: this.#secret,
-      algorithm: ALGORITHM,
-      issuer: this.config.jwtIssuer,
-      audience: this.config.jwtAudience,
-      subject: sub,
-      jwtid: randomUUID(),
-      expiresIn: this.config.accessTokenSeconds,
-      keyid: this.#kid,
-    });
+  sign({ sub, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {
+    return this.#secrets.sign(claims, { ...this.#terms, subject: sub, tokenId: randomUUID(), seconds });
   }
 
   /**
-   * Checks signature, issuer, audience, times and the types of the claims; neither revocation nor bans.
-   * What the token's header says is never followed: an algorithm, key or extension other than ours is refused.
-   * @throws {ChatError} unauthenticated
+   * Checks signature, issuer, audience, times and the types of the claims; neither revocation nor bans. The configuration says which
+   * algorithms there are, and each has one verifier, which alone decides. Nothing else in the token's header is followed.
+   * @throws {ChatError} `unauthenticated`; `unavailable` when the provider's key can neither be had nor is known
    */
   async verify(token: string): Promise<Principal> {
-    if (token.length > MAX_TOKEN_CHARS || headerProblem(token, ALGORITHM, this.#kid)) throw invalidToken();
-    let claims: object;
-    try {
-      claims = await this.jwt.verifyAsync<object>(token, {
-        secret: this.#secret,
-        algorithms: [ALGORITHM],
-        issuer: this.config.jwtIssuer,
-        audience: this.config.jwtAudience,
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-      });
-    } catch (error) {
-      throw error instanceof TokenExpiredError ? expiredToken() : invalidToken(error);
-    }
-    const principal = principalOf(claims);
+    const principal = principalOf(await this.#verified(token));
     if (!principal) throw invalidToken();
     if (principal.expiresAt <= Date.now()) throw expiredToken();
     return principal;
   }
-}
 
-/** The secret's JWK thumbprint (RFC 7638), cut to 16 characters. */
-export function keyId(secret: string): string {
-  const jwk = JSON.stringify({ k: Buffer.from(secret).toString('base64url'), kty: 'oct' });
-  return createHash('sha256').update(jwk).digest('base64url').slice(0, 16);
+  async #verified(token: string): Promise<object> {
+    const header = token.length > MAX_TOKEN_CHARS ? null : headerOf(token);
+    if (!header) throw invalidToken();
+    const clock = { clockTolerance: CLOCK_TOLERANCE_SECONDS };
+    try {
+      if (header.alg === SECRET_ALGORITHM) return await this.#secrets.verify(token, header, { ...this.#terms, ...clock });
+      if (this.#provider?.takes(header.alg)) return await this.#provider.verify(token, clock);
+    } catch (error) {
+      if (error instanceof ChatError) throw error;
+      throw error instanceof TokenExpiredError || error instanceof errors.JWTExpired ? expiredToken() : invalidToken(error);
+    }
+    throw invalidToken();
+  }
+
+  get #terms() {
+    return { issuer: this.config.jwtIssuer, audience: this.config.jwtAudience };
+  }
 }
 
 function invalidToken(cause?: unknown): ChatError {

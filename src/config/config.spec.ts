@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Config, ConfigError, loadSettings, SETTINGS } from './config.js';
 
-const provided = { databaseUrl: 'postgres://x', jwtSecret: 'y' };
+const STRONG = 'correct-horse-battery-staple-0123456789';
+const provided = { databaseUrl: 'postgres://x', jwtSecrets: ['y'] };
 
 describe('settings', () => {
   it('are all optional, and an empty value counts as not set', () => {
@@ -18,7 +19,9 @@ describe('settings', () => {
   it('become one frozen object that lacks none of them', () => {
     const config = new Config(loadSettings({ ALLOWED_ORIGINS: ' https://a.example, ,https://b.example' }), provided);
     expect(config.allowedOrigins).toEqual(['https://a.example', 'https://b.example']);
-    const camel = (name: string) => name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+    // The one setting that may name several has a name that says so.
+    const camel = (name: string) =>
+      (name === 'JWT_SECRET' ? 'jwt_secrets' : name).toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
     expect(Object.keys(config).sort()).toEqual(Object.keys(SETTINGS.shape).map(camel).sort());
     expect(Object.isFrozen(config) && Object.isFrozen(config.allowedOrigins)).toBe(true);
   });
@@ -36,9 +39,28 @@ describe('settings', () => {
     ['DATABASE_POOL', '1'],
     ['JWT_SECRET', 'x'.repeat(31)],
     ['JWT_SECRET', 'ab'.repeat(32)],
+    ['JWT_SECRET', `${STRONG},${'x'.repeat(31)}`],
+    ['JWT_SECRET', ' , '],
+    ['AUTH_JWKS_URL', 'https://login.example/keys'],
+    ['AUTH_JWKS_URL', 'http://login.example/keys'],
+    ['AUTH_JWKS_URL', 'file:///keys'],
+    ['AUTH_JWKS_ALGORITHMS', 'RS256,HS256'],
+    ['AUTH_JWKS_ALGORITHMS', 'none'],
+    ['AUTH_JWKS_ALGORITHMS', ','],
   ])('refuse %s=%s by name, without the value', (name, value) => {
     expect(() => loadSettings({ [name]: value })).toThrow(ConfigError);
-    expect(() => loadSettings({ [name]: value })).toThrow(new RegExp(`^${name}: (?!.*${value})`));
+    const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    expect(() => loadSettings({ [name]: value })).toThrow(new RegExp(`^${name}[.\\d]*: (?!.*${escaped})`));
+  });
+
+  it('take several secrets, and a whole identity provider', () => {
+    expect(loadSettings({ JWT_SECRET: `${STRONG}, ${STRONG}-older` }).JWT_SECRET).toEqual([STRONG, `${STRONG}-older`]);
+    const provider = { AUTH_JWKS_URL: 'https://login.example/keys', AUTH_JWKS_ISSUER: 'https://login.example', AUTH_JWKS_AUDIENCE: 'chat' };
+    expect(loadSettings(provider)).toMatchObject({ ...provider, AUTH_JWKS_ALGORITHMS: ['RS256', 'ES256', 'EdDSA'] });
+    for (const left of Object.keys(provider))
+      expect(() => loadSettings({ ...provider, [left]: '' })).toThrow(/^AUTH_JWKS_URL: goes together/);
+    for (const host of ['localhost', '127.0.0.1', '[::1]'])
+      expect(loadSettings({ ...provider, AUTH_JWKS_URL: `http://${host}:8080/keys` })).toBeDefined();
   });
 
   it('name every one that is wrong', () => {

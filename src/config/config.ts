@@ -48,6 +48,16 @@ function isProxyList(addresses: string[]): boolean {
   }
 }
 
+/** Signatures by a private key. HS256 is not among them: with it, whoever knows the provider's public key could sign. */
+export const PROVIDER_ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512'],
+  ...['PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512'],
+  ...['EdDSA', 'Ed25519'],
+] as const;
+
+const algorithms = list.pipe(z.array(z.enum(PROVIDER_ALGORITHMS, { error: `must be among ${PROVIDER_ALGORITHMS.join(', ')}` })).min(1));
+
 /**
  * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
  * An empty value counts as not set.
@@ -78,11 +88,36 @@ export const SETTINGS = z.object({
     .max(128)
     .default(1)
     .describe('Processes that serve one port; more than 1 needs REDIS_URL.'),
-  JWT_SECRET: z.string().optional().describe('HS256 secret of 32 bytes or more; without it one is generated into DATA_DIR.'),
-  JWT_ISSUER: z.string().min(1).default('parley').describe('The `iss` that access tokens must have.'),
-  JWT_AUDIENCE: z.string().min(1).default('parley').describe('The `aud` that access tokens must have.'),
+  JWT_SECRET: list
+    .optional()
+    .describe(
+      'HS256 secret of 32 bytes or more, or several, comma-separated: the first signs, all verify; without it one is generated into DATA_DIR.',
+    ),
+  JWT_ISSUER: z.string().min(1).default('parley').describe('The `iss` that access tokens signed with JWT_SECRET must have.'),
+  JWT_AUDIENCE: z.string().min(1).default('parley').describe('The `aud` that access tokens signed with JWT_SECRET must have.'),
   ACCESS_TOKEN_SECONDS: seconds(1, 86_400).default(900).describe('Life of an access token of a local account.'),
   REFRESH_TOKEN_SECONDS: seconds(60, 31_536_000).default(2_592_000).describe('Life of a refresh token.'),
+  LOCAL_ACCOUNTS: flag.default(true).describe('Whether users may register and log in here.'),
+  GUESTS: flag.default(false).describe('Whether anybody may get a token as a guest.'),
+  GUEST_TOKEN_SECONDS: seconds(60, 86_400).default(3600).describe('Life of a guest: of his only token.'),
+  AUTH_JWKS_URL: z
+    .string()
+    .refine(isKeptFromOthers, 'must be an https:// URL, or http:// of this machine')
+    .optional()
+    .describe('Key set (JWKS) of an identity provider, whose access tokens count too; needs its issuer and audience.'),
+  AUTH_JWKS_ISSUER: z.string().optional().describe("The `iss` that the provider's tokens must have."),
+  AUTH_JWKS_AUDIENCE: z.string().optional().describe("The `aud` that the provider's tokens must have."),
+  AUTH_JWKS_ALGORITHMS: algorithms.prefault('RS256,ES256,EdDSA').describe("Signatures that the provider's tokens may have."),
+  AUTH_NAME_CLAIM: z
+    .string()
+    .min(1)
+    .default('name')
+    .describe("Claim of the provider's tokens that is the user's name; dots lead into objects."),
+  AUTH_ROLES_CLAIM: z
+    .string()
+    .min(1)
+    .default('roles')
+    .describe("Claim of the provider's tokens that is the list of the user's roles; dots lead into objects."),
   ALLOWED_ORIGINS: list.default([]).describe("Comma-separated exact Origins, for CORS too; without it, the server's own host."),
   WS_QUERY_TOKEN: flag.default(true).describe('Whether `?access_token=` may open a socket.'),
   TRUSTED_PROXIES: proxies
@@ -123,7 +158,8 @@ export type Settings = z.infer<typeof SETTINGS>;
 /** What start-up finds or makes when the settings do not name it. */
 export interface Provided {
   databaseUrl: string;
-  jwtSecret: string;
+  /** One or more. The first signs. */
+  jwtSecrets: readonly string[];
 }
 
 /** What the application runs with: the settings in camelCase, nothing missing, frozen. */
@@ -138,11 +174,22 @@ export class Config {
   readonly redisCluster: boolean;
   readonly redisPrefix: string;
   readonly webConcurrency: number;
-  readonly jwtSecret: string;
+  /** The first signs, all verify. */
+  readonly jwtSecrets: readonly string[];
   readonly jwtIssuer: string;
   readonly jwtAudience: string;
   readonly accessTokenSeconds: number;
   readonly refreshTokenSeconds: number;
+  readonly localAccounts: boolean;
+  readonly guests: boolean;
+  readonly guestTokenSeconds: number;
+  /** Null: there is no identity provider; its other settings mean nothing then. */
+  readonly authJwksUrl: string | null;
+  readonly authJwksIssuer: string | null;
+  readonly authJwksAudience: string | null;
+  readonly authJwksAlgorithms: readonly string[];
+  readonly authNameClaim: string;
+  readonly authRolesClaim: string;
   readonly allowedOrigins: readonly string[];
   readonly wsQueryToken: boolean;
   /** Whether an address is one of them, and its `X-Forwarded-For` believed. */
@@ -178,11 +225,20 @@ export class Config {
     this.redisCluster = settings.REDIS_CLUSTER;
     this.redisPrefix = settings.REDIS_PREFIX;
     this.webConcurrency = settings.WEB_CONCURRENCY;
-    this.jwtSecret = provided.jwtSecret;
+    this.jwtSecrets = Object.freeze([...provided.jwtSecrets]);
     this.jwtIssuer = settings.JWT_ISSUER;
     this.jwtAudience = settings.JWT_AUDIENCE;
     this.accessTokenSeconds = settings.ACCESS_TOKEN_SECONDS;
     this.refreshTokenSeconds = settings.REFRESH_TOKEN_SECONDS;
+    this.localAccounts = settings.LOCAL_ACCOUNTS;
+    this.guests = settings.GUESTS;
+    this.guestTokenSeconds = settings.GUEST_TOKEN_SECONDS;
+    this.authJwksUrl = settings.AUTH_JWKS_URL ?? null;
+    this.authJwksIssuer = settings.AUTH_JWKS_ISSUER ?? null;
+    this.authJwksAudience = settings.AUTH_JWKS_AUDIENCE ?? null;
+    this.authJwksAlgorithms = Object.freeze(settings.AUTH_JWKS_ALGORITHMS);
+    this.authNameClaim = settings.AUTH_NAME_CLAIM;
+    this.authRolesClaim = settings.AUTH_ROLES_CLAIM;
     this.allowedOrigins = Object.freeze(settings.ALLOWED_ORIGINS);
     this.wsQueryToken = settings.WS_QUERY_TOKEN;
     this.trustedProxies = proxyAddress.compile(settings.TRUSTED_PROXIES);
@@ -224,8 +280,8 @@ export function loadSettings(environment: Environment): Settings {
   }
   assertJoined(parsed.data);
   assertOnePage(parsed.data);
-  const secret = parsed.data.JWT_SECRET;
-  if (secret !== undefined) assertStrongSecret(secret);
+  assertWholeProvider(parsed.data);
+  assertStrongSecrets(parsed.data);
   return parsed.data;
 }
 
@@ -242,7 +298,23 @@ function assertOnePage({ METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): vo
   }
 }
 
-function assertStrongSecret(secret: string): void {
-  if (Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET: must have at least 32 bytes');
-  if (new Set(secret).size < 8) throw new ConfigError('JWT_SECRET: is too easy to guess: it has fewer than 8 different characters');
+// Without them a token that the provider made for any other service would be good here.
+function assertWholeProvider({ AUTH_JWKS_URL, AUTH_JWKS_ISSUER, AUTH_JWKS_AUDIENCE }: Settings): void {
+  const given = [AUTH_JWKS_URL, AUTH_JWKS_ISSUER, AUTH_JWKS_AUDIENCE].filter((value) => value !== undefined).length;
+  if (given !== 0 && given !== 3) throw new ConfigError('AUTH_JWKS_URL: goes together with AUTH_JWKS_ISSUER and AUTH_JWKS_AUDIENCE');
+}
+
+function assertStrongSecrets({ JWT_SECRET: secrets }: Settings): void {
+  if (secrets?.length === 0) throw new ConfigError('JWT_SECRET: names no secret');
+  for (const secret of secrets ?? []) {
+    if (Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET: must have at least 32 bytes');
+    if (new Set(secret).size < 8) throw new ConfigError('JWT_SECRET: is too easy to guess: it has fewer than 8 different characters');
+  }
+}
+
+/** Whoever could change the answer on its way could be any user. */
+function isKeptFromOthers(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname));
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { Authenticator } from '../../src/auth/authenticator.js';
-import { keyId } from '../../src/auth/tokens.service.js';
+import { keyId } from '../../src/auth/shared-secrets.js';
 import { Config } from '../../src/config/config.js';
 import { Sql } from '../../src/database/sql.js';
 import { Hub } from '../../src/realtime/hub.js';
@@ -174,7 +174,7 @@ describe('tickets', () => {
 
 describe('tokens', () => {
   it('line 12: a kid that is not the key is refused, whatever it says', async () => {
-    const good = keyId(server.get(Config).jwtSecret);
+    const good = keyId(server.get(Config).jwtSecrets[0]!);
     await (await ChatClient.connect(server.wsUrl, { token: server.signed({}, { kid: good }) })).close();
     const kids = [
       '../x',

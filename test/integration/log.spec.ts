@@ -23,7 +23,7 @@ describe('the room log', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    const config = new Config(loadSettings({ DATABASE_POOL: '8' }), { databaseUrl: database.url, jwtSecret: 'x'.repeat(32) });
+    const config = new Config(loadSettings({ DATABASE_POOL: '8' }), { databaseUrl: database.url, jwtSecrets: ['x'.repeat(32)] });
     module = await Test.createTestingModule({
       imports: [ConfigModule.register(config), DatabaseModule, BusModule, LogModule],
     }).compile();

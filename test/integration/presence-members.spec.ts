@@ -21,7 +21,7 @@ describe('members of watched rooms, in PostgreSQL', () => {
     database = await createTestDatabase();
     const config = new Config(loadSettings({ DATABASE_POOL: '4' }), {
       databaseUrl: database.url,
-      jwtSecret: 'not used here, but of 32 bytes',
+      jwtSecrets: ['not used here, but of 32 bytes'],
     });
     const module = await Test.createTestingModule({ imports: [ConfigModule.register(config), DatabaseModule] }).compile();
     await module.init();

@@ -48,7 +48,7 @@ describe('presence over PostgreSQL', () => {
   });
 
   async function start(): Promise<TestingModule> {
-    const provided = { databaseUrl: database.url, jwtSecret: 'a-secret-of-the-tests-0123456789-abcdefghij' };
+    const provided = { databaseUrl: database.url, jwtSecrets: ['a-secret-of-the-tests-0123456789-abcdefghij'] };
     const config = new Config(loadSettings({ DATABASE_POOL: '4' }), provided);
     const made = await Test.createTestingModule({
       imports: [ConfigModule.register(config), DatabaseModule, BusModule, AuthModule, LogModule, PresenceModule],

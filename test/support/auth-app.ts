@@ -24,7 +24,7 @@ export interface AuthApp {
 }
 
 export async function startAuthApp(databaseUrl: string, environment: Record<string, string> = {}): Promise<AuthApp> {
-  const config = new Config(loadSettings({ DATABASE_POOL: '6', ...environment }), { databaseUrl, jwtSecret: TEST_SECRET });
+  const config = new Config(loadSettings({ DATABASE_POOL: '6', ...environment }), { databaseUrl, jwtSecrets: [TEST_SECRET] });
   const module = await Test.createTestingModule({
     imports: [ConfigModule.register(config), DatabaseModule, BusModule, AuthModule, AdminModule],
   }).compile();

@@ -40,7 +40,7 @@ export class ChatServer {
     const usual = { sub: 'u1', iss: config.jwtIssuer, aud: config.jwtAudience, iat: now, exp: now + 3600, jti: randomUUID() };
     const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
     const text = `${encode({ alg: 'HS256', typ: 'JWT', ...header })}.${encode({ ...usual, ...claims })}`;
-    return `${text}.${createHmac('sha256', secret ?? config.jwtSecret)
+    return `${text}.${createHmac('sha256', secret ?? config.jwtSecrets[0]!)
       .update(text)
       .digest('base64url')}`;
   }

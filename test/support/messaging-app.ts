@@ -36,7 +36,7 @@ export interface MessagingApp {
 export async function startMessagingApp(): Promise<MessagingApp> {
   const database = await createTestDatabase();
   const settings = loadSettings({ DATABASE_POOL: '6', LIMITS: 'off' });
-  const config = new Config(settings, { databaseUrl: database.url, jwtSecret: TEST_SECRET });
+  const config = new Config(settings, { databaseUrl: database.url, jwtSecrets: [TEST_SECRET] });
   const imports = [ConfigModule.register(config), TelemetryModule, DatabaseModule, BusModule, MessagingModule];
   const module = await Test.createTestingModule({ imports }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ logger: false });

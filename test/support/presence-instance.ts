@@ -26,7 +26,7 @@ export class PresenceInstance {
 
   static async start(redisUrl: string, prefix: string, times: Partial<PresenceTimes> = {}, cluster = false): Promise<PresenceInstance> {
     const settings = loadSettings({ REDIS_URL: redisUrl, REDIS_PREFIX: prefix, REDIS_CLUSTER: String(cluster) });
-    const config = new Config(settings, { databaseUrl: '', jwtSecret: '' });
+    const config = new Config(settings, { databaseUrl: '', jwtSecrets: [''] });
     const connections = new RedisConnections(config);
     // The client has a deadline of its own.
     if (!cluster && times.answerMs !== undefined) (connections.commands as Redis).options.commandTimeout = times.answerMs;

@@ -18,7 +18,7 @@ export function startRedisBus(urls: string, { cluster = false, publishesVia = ur
   const instanceId = randomUUID();
   const [publishing, hearing] = [publishesVia, hearsVia].map((url) => {
     const settings = loadSettings({ REDIS_URL: url, REDIS_CLUSTER: String(cluster) });
-    return new RedisConnections(new Config(settings, { databaseUrl: '', jwtSecret: '' }));
+    return new RedisConnections(new Config(settings, { databaseUrl: '', jwtSecrets: [''] }));
   }) as [RedisConnections, RedisConnections];
   const connections: Pick<RedisConnections, 'publisher' | 'subscriber'> = {
     publisher: () => publishing.publisher(),

@@ -30,7 +30,7 @@ export async function startTestApp(settings: TestSettings = {}): Promise<TestApp
   const databaseUrl = database?.url ?? settings.DATABASE_URL!;
   const environment = { LOG_LEVEL: 'silent', LIMITS: 'off', DATABASE_POOL: '8', JWT_SECRET: SECRET, DRAIN_MS: '0', ...settings };
   const loaded = loadSettings(environment);
-  const config = new Config(loaded, { databaseUrl, jwtSecret: loaded.JWT_SECRET! });
+  const config = new Config(loaded, { databaseUrl, jwtSecrets: loaded.JWT_SECRET! });
   let app: NestExpressApplication | undefined;
   try {
     app = await createApplication(config);
@@ -60,5 +60,5 @@ function signToken(config: Config, userId: string, claims: Record<string, unknow
   const usual = { sub: userId, iss: config.jwtIssuer, aud: config.jwtAudience, iat: now, exp: now + 3600, jti: randomUUID() };
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ ...usual, ...claims })}`;
-  return `${signed}.${createHmac('sha256', config.jwtSecret).update(signed).digest('base64url')}`;
+  return `${signed}.${createHmac('sha256', config.jwtSecrets[0]!).update(signed).digest('base64url')}`;
 }

@@ -1,0 +1,268 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { ASK_EVERY_MS, STALE_MS } from '../../src/auth/provider-keys.js';
+import { keyId } from '../../src/auth/shared-secrets.js';
+import { Config } from '../../src/config/config.js';
+import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
+import { ChatServer } from '../support/chat-server.js';
+import { JwksServer, type ProviderKey } from '../support/jwks-server.js';
+import type { TestSettings } from '../support/test-app.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { until } from '../support/until.js';
+
+let database: TestDatabase;
+let provider: JwksServer;
+let rsa: ProviderKey;
+let server: ChatServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+
+afterAll(() => database.drop());
+
+const started: ChatServer[] = [];
+const start = async (settings: TestSettings = {}) => {
+  const one = await ChatServer.start({ ...provider.settings, DATABASE_URL: database.url, ...settings });
+  started.push(one);
+  return one;
+};
+
+beforeEach(async () => {
+  provider = await JwksServer.start();
+  rsa = await provider.key('rsa-1', 'RS256');
+  server = await start();
+  await until(() => provider.requests === 1, 'the keys are asked for');
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await Promise.all(started.splice(0).map((one) => one.close()));
+  await provider.down();
+});
+
+interface Me {
+  id: string;
+  name: string | null;
+  roles: string[];
+}
+
+async function me(token: string, app = server): Promise<{ status: number; code?: string; me: Me; retryAfter: string | null }> {
+  const response = await fetch(`${app.test.url}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
+  const body = (await response.json()) as Me & { code?: string };
+  return { status: response.status, code: body.code!, me: body, retryAfter: response.headers.get('retry-after') };
+}
+
+const outcome = async (token: string, app = server) => {
+  const { status, code } = await me(token, app);
+  return code ?? status;
+};
+
+/** Lets so much time pass for everything that asks for the time. */
+let passed = 0;
+const real = Date.now.bind(Date);
+function pass(ms: number): void {
+  passed += ms;
+  jest.spyOn(Date, 'now').mockImplementation(() => real() + passed);
+}
+beforeEach(() => {
+  passed = 0;
+});
+
+describe('a token of the identity provider', () => {
+  it.each(['RS256', 'ES256', 'EdDSA'])('by %s opens REST and the socket', async (alg) => {
+    const key = await provider.key(`of-${alg}`, alg);
+    pass(ASK_EVERY_MS);
+    const token = await provider.token(key, { sub: `user by ${alg}`, name: 'Ada', roles: ['editor'], sid: 'login-1' });
+    expect(await me(token)).toMatchObject({ status: 200, me: { id: `user by ${alg}`, name: 'Ada', roles: ['editor'] } });
+    const client = await ChatClient.connect(server.wsUrl, { token });
+    expect(client.frames[0]!.data).toMatchObject({ userId: `user by ${alg}` });
+    await client.close();
+  });
+
+  it('lives beside the tokens of this server, or alone with LOCAL_ACCOUNTS=false', async () => {
+    const account = { username: 'localuser', password: 'correct horse battery staple' };
+    const { status, body } = await server.http(null, 'POST', '/v1/auth/register', account);
+    expect(status).toBe(201);
+    expect(await outcome((body as { accessToken: string }).accessToken)).toBe(200);
+    const alone = await start({ LOCAL_ACCOUNTS: 'false' });
+    for (const [path, input] of [
+      ['register', account],
+      ['login', account],
+      ['refresh', { refreshToken: (body as { refreshToken: string }).refreshToken }],
+      ['login', {}],
+    ] as const) {
+      const answer = await alone.http(null, 'POST', `/v1/auth/${path}`, input);
+      expect([path, answer.status, (answer.body as { code: string }).code]).toEqual([path, 404, 'not_found']);
+    }
+    expect(await outcome(await provider.token(rsa), alone)).toBe(200);
+  });
+
+  it('has its name and roles where the configuration says', async () => {
+    const mapped = await start({ AUTH_NAME_CLAIM: 'profile.nick', AUTH_ROLES_CLAIM: 'https://corp.example/roles' });
+    const claims = {
+      sub: 'mapped',
+      name: 'Not this',
+      roles: ['not-this'],
+      profile: { nick: 'Ada' },
+      'https://corp.example/roles': ['admin'],
+    };
+    expect((await me(await provider.token(rsa, claims), mapped)).me).toMatchObject({ name: 'Ada', roles: ['admin'] });
+    const admin = { authorization: `Bearer ${await provider.token(rsa, claims)}`, 'content-type': 'application/json' };
+    const notice = { method: 'POST', headers: admin, body: '{"text":"hi","level":"info"}' };
+    expect((await fetch(`${mapped.test.url}/v1/admin/notices`, notice)).status).toBe(202);
+    expect((await fetch(`${server.test.url}/v1/admin/notices`, notice)).status).toBe(403);
+    expect((await me(await provider.token(rsa, { sub: 'unmapped' }), mapped)).me).toMatchObject({ name: null, roles: [] });
+    const inherited = await start({ AUTH_NAME_CLAIM: '__proto__.constructor.name', AUTH_ROLES_CLAIM: 'realm_access.roles' });
+    const deep = { sub: 'deep', realm_access: { roles: ['staff'] } };
+    expect((await me(await provider.token(rsa, deep), inherited)).me).toMatchObject({ name: null, roles: ['staff'] });
+  });
+
+  it('line 10: signed by HS256 with the public key is refused', async () => {
+    for (const secret of [await provider.pem(rsa), (await provider.pem(rsa)).trim()]) {
+      for (const iss of [provider.issuer, 'parley'])
+        expect(await outcome(server.signed({ iss, aud: [provider.audience, 'parley'] }, { kid: rsa.kid }, secret))).toBe('unauthenticated');
+    }
+  });
+
+  it('line 11: the algorithm is the configuration’s, whatever the header says and the provider has', async () => {
+    const pss = await provider.key('pss', 'PS256');
+    pass(ASK_EVERY_MS);
+    expect(await outcome(await provider.token(pss))).toBe('unauthenticated');
+    // Signed by the key of one algorithm under the name of another key.
+    const ec = await provider.key('ec', 'ES256');
+    pass(ASK_EVERY_MS);
+    expect(await outcome(await provider.token(ec, {}, { kid: rsa.kid }))).toBe('unauthenticated');
+    const strict = await start({ AUTH_JWKS_ALGORITHMS: 'ES256' });
+    expect(await outcome(await provider.token(rsa), strict)).toBe('unauthenticated');
+    expect(await outcome(await provider.token(ec), strict)).toBe(200);
+  });
+
+  it('line 12: a kid is a name among the provider’s keys, and where a header says that keys lie is never asked', async () => {
+    const elsewhere = await JwksServer.start();
+    const stranger = await elsewhere.key('rsa-1', 'RS256');
+    const own = await provider.token(stranger, {}, { jku: elsewhere.url, x5u: elsewhere.url });
+    expect(await outcome(own)).toBe('unauthenticated');
+    const asked = provider.requests;
+    const kids = ['../x', '../../keys', "' OR '1'='1", '__proto__', 'constructor', '', elsewhere.url, 0, null, {}, ['rsa-1']];
+    for (const kid of kids) {
+      const token = await provider.token(rsa, {}, {}).then((text) => withHeader(text, { alg: 'RS256', kid }));
+      expect([kid, await outcome(token)]).toEqual([kid, 'unauthenticated']);
+      expect([kid, await outcome(await provider.token(stranger, {}, { kid: String(kid), jku: elsewhere.url }))]).toEqual([
+        kid,
+        'unauthenticated',
+      ]);
+    }
+    expect(await outcome(await provider.token(rsa, {}, { jku: elsewhere.url, x5u: elsewhere.url }))).toBe(200);
+    expect([elsewhere.requests, provider.requests]).toEqual([0, asked]);
+    await elsewhere.down();
+  });
+
+  it('line 13: wrong or missing iss, aud and exp, and a future nbf, are refused', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const wrong: Record<string, unknown>[] = [
+      { iss: undefined },
+      { iss: 'parley' },
+      { iss: `${provider.issuer}/` },
+      { aud: undefined },
+      { aud: 'parley' },
+      { aud: [] },
+      { exp: undefined },
+      { exp: now - 1 },
+      { exp: String(now + 60) },
+      { nbf: now + 60 },
+      { sub: undefined },
+      { sub: '' },
+      { roles: 'admin' },
+    ];
+    for (const claims of wrong) expect([claims, await outcome(await provider.token(rsa, claims))]).toEqual([claims, 'unauthenticated']);
+  });
+
+  it('is not one of this server, nor the other way round', async () => {
+    expect(await outcome(await provider.token(rsa, { iss: 'parley', aud: 'parley' }))).toBe('unauthenticated');
+    expect(await outcome(server.signed({ iss: provider.issuer, aud: provider.audience }))).toBe('unauthenticated');
+    expect(await outcome(server.signed({}, { kid: keyId(server.get(Config).jwtSecrets[0]!) }))).toBe(200);
+  });
+
+  it('needs its own signature', async () => {
+    const text = await provider.token(rsa);
+    const parts = text.split('.');
+    for (const token of [`${parts[0]}.${parts[1]}.`, `${parts[0]}.${parts[1]}.${'A'.repeat(342)}`, `${parts[0]}..${parts[2]}`])
+      expect(await outcome(token)).toBe('unauthenticated');
+  });
+});
+
+describe('rotation', () => {
+  it('line 15: a new key counts as soon as a token names it, an old one until it is withdrawn', async () => {
+    const next = await provider.key('rsa-2', 'RS256', { isPublished: false });
+    const [old, fresh] = [await provider.token(rsa), await provider.token(next)];
+    pass(ASK_EVERY_MS);
+    expect([await outcome(old), await outcome(fresh)]).toEqual([200, 'unauthenticated']);
+    await provider.publish(next);
+    pass(ASK_EVERY_MS);
+    expect([await outcome(fresh), await outcome(old)]).toEqual([200, 200]);
+    provider.withdraw(rsa.kid);
+    // Nothing asks for a key that is known, until the keys are stale; the request that finds them so is not made to wait.
+    expect(await outcome(old)).toBe(200);
+    pass(STALE_MS + 1);
+    expect(await outcome(old)).toBe(200);
+    await until(async () => (await outcome(old)) === 'unauthenticated', 'the old key no longer counts');
+    expect(await outcome(fresh)).toBe(200);
+  });
+
+  it('asks at a bounded rate, however many tokens name keys that there are not', async () => {
+    pass(ASK_EVERY_MS);
+    const before = provider.requests;
+    const tokens = await Promise.all(Array.from({ length: 40 }, (_, i) => provider.token(rsa, {}, { kid: `none-${i}` })));
+    expect(new Set(await Promise.all(tokens.map((token) => outcome(token))))).toEqual(new Set(['unauthenticated']));
+    expect(provider.requests).toBe(before + 1);
+    expect(await outcome(tokens[0]!)).toBe('unauthenticated');
+    expect(provider.requests).toBe(before + 1);
+    pass(ASK_EVERY_MS);
+    expect(await outcome(tokens[0]!)).toBe('unauthenticated');
+    expect(provider.requests).toBe(before + 2);
+  });
+
+  it('does not ask for a token of another issuer', async () => {
+    pass(ASK_EVERY_MS);
+    const before = provider.requests;
+    expect(await outcome(await provider.token(rsa, { iss: 'https://evil.example' }, { kid: 'none' }))).toBe('unauthenticated');
+    expect(provider.requests).toBe(before);
+  });
+});
+
+describe('a provider that', () => {
+  it.each(['fails', 'hangs', 'talks nonsense', 'redirects'] as const)(
+    '%s: keys that are known go on, others are unavailable',
+    async (conduct) => {
+      const next = await provider.key('rsa-2', 'RS256');
+      provider.conduct = conduct;
+      pass(STALE_MS + 1);
+      expect(await outcome(await provider.token(rsa))).toBe(200);
+      const unknown = await provider.token(next);
+      const answers = await Promise.all([1, 2, 3].map(() => me(unknown)));
+      for (const { status, code, retryAfter } of answers)
+        expect([status, code, Number(retryAfter) > 0]).toEqual([503, 'unavailable', true]);
+      expect((await refusedUpgrade(server.wsUrl, { token: unknown })).status).toBe(503);
+      expect(provider.requests).toBe(2);
+      provider.conduct = 'answers';
+      pass(ASK_EVERY_MS);
+      expect(await outcome(unknown)).toBe(200);
+    },
+  );
+
+  it('is down when the server starts: it starts, and takes tokens once the provider is up', async () => {
+    await provider.down();
+    const early = await start();
+    const token = await provider.token(rsa);
+    expect(await outcome(token, early)).toBe('unavailable');
+    expect(await outcome(early.signed({}), early)).toBe(200);
+    await provider.up();
+    pass(ASK_EVERY_MS);
+    expect(await outcome(token, early)).toBe(200);
+  });
+});
+
+function withHeader(token: string, header: object): string {
+  const [, ...rest] = token.split('.');
+  return [Buffer.from(JSON.stringify(header)).toString('base64url'), ...rest].join('.');
+}
