@@ -6,6 +6,7 @@ import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { AccessAdminController } from './access-admin.controller.js';
 import { AccessAdminService } from './access-admin.service.js';
+import { ApiKeysAdminController } from './api-keys-admin.controller.js';
 import { AuditAdminController } from './audit-admin.controller.js';
 import { ConnectionsAdminController } from './connections-admin.controller.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
@@ -18,6 +19,7 @@ import { SettingsAdminController } from './settings-admin.controller.js';
 import { StatisticsAdminController } from './statistics-admin.controller.js';
 import { StatisticsAdminService } from './statistics-admin.service.js';
 import { StatisticsCounter } from './statistics-counter.js';
+import { TokensAdminController } from './tokens-admin.controller.js';
 import { UsersAdminController } from './users-admin.controller.js';
 import { UsersAdminRepository } from './users-admin.repository.js';
 
@@ -25,6 +27,7 @@ import { UsersAdminRepository } from './users-admin.repository.js';
   imports: [AuditModule, AuthModule, ChangesModule, PresenceModule, RoomsModule],
   controllers: [
     AccessAdminController,
+    ApiKeysAdminController,
     AuditAdminController,
     ConnectionsAdminController,
     NoticesAdminController,
@@ -32,6 +35,7 @@ import { UsersAdminRepository } from './users-admin.repository.js';
     SanctionsAdminController,
     SettingsAdminController,
     StatisticsAdminController,
+    TokensAdminController,
     UsersAdminController,
   ],
   providers: [

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { Acts } from '../changes/acts.js';
 import { Sql, type Statement } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { looksLikeApiKey } from './api-keys.service.js';
 import {
   type ActRow,
   CLOSE_CONNECTION,
@@ -14,6 +16,7 @@ import {
   SET_ROLES,
 } from './revocation-statements.js';
 import { BAN_USER, MUTE_USER, UNBAN_USER, UNMUTE_USER } from './sanction-statements.js';
+import { TokenService } from './tokens.service.js';
 
 /** Of a ban or a mute: when it ends by itself (null: not before it is lifted), and why and by whom it was set, for other moderators. */
 export interface SanctionOrder {
@@ -32,6 +35,7 @@ export class AccessControl {
   constructor(
     private readonly sql: Sql,
     private readonly acts: Acts,
+    private readonly tokens: TokenService,
   ) {}
 
   /** No login, no request, no socket. The user may be one whom the server has not seen yet; banning again replaces end, reason and author. */
@@ -75,6 +79,22 @@ export class AccessControl {
   }
 
   /**
+   * Voids the token for who shows it: that he has it is his right. One that does not count anyway is no error.
+   * @throws {ChatError} `conflict` when the token has no `jti` to be remembered by; `validation_failed` for an API key
+   */
+  async revokeShown(text: string): Promise<void> {
+    if (looksLikeApiKey(text)) throw invalidToken('is an API key, which administrators revoke');
+    const principal = await this.tokens.verify(text).catch((error: unknown) => {
+      if (error instanceof ChatError && error.code === 'unauthenticated') return null;
+      throw error;
+    });
+    if (!principal) return;
+    const { tokenId, userId, expiresAt } = principal;
+    if (tokenId === null) throw new ChatError('conflict', 'The token has no jti, by which alone it could be revoked.');
+    await this.revokeToken(tokenId, userId, new Date(expiresAt));
+  }
+
+  /**
    * As a ban, for a user whom the server knows: an act of administration, not of moderation. His logins stay, for when he is enabled again.
    * @returns false when there is no such user
    */
@@ -113,4 +133,8 @@ export class AccessControl {
     for (const { act } of rows) this.acts.publish(act);
     return rows.length;
   }
+}
+
+function invalidToken(message: string): ChatError {
+  return new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'token', message }] });
 }

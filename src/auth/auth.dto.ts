@@ -48,6 +48,33 @@ export class RefreshTokenDto {
   refreshToken!: string;
 }
 
+export class AccessTokenDto {
+  @ApiProperty({ minLength: 1, maxLength: 16_384, example: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1NyJ9.c2lnbmF0dXJl' })
+  @IsText(1, 16_384)
+  token!: string;
+}
+
+export class GuestDto {
+  @ApiPropertyOptional({ description: 'Shown to others.', minLength: 1, maxLength: 200, example: 'Visitor' })
+  @IfGiven()
+  @IsText(1, 200)
+  name?: string;
+}
+
+export class GuestPassBody {
+  @ApiProperty({
+    description: 'JWT for `Authorization: Bearer`. It cannot be refreshed.',
+    example: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1NyJ9.c2lnbmF0dXJl',
+  })
+  accessToken!: string;
+
+  @ApiProperty({ type: 'integer', description: 'Life of the guest in seconds.', example: 3600 })
+  expiresIn!: number;
+
+  @ApiProperty({ type: UserBody })
+  user!: UserBody;
+}
+
 export class TokenPairBody {
   @ApiProperty({ description: 'JWT for `Authorization: Bearer`.', example: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1NyJ9.c2lnbmF0dXJl' })
   accessToken!: string;

@@ -7,17 +7,22 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { AccessControl } from './access-control.service.js';
 import { AccountEntity } from './account.entity.js';
 import { AccountsService } from './accounts.service.js';
+import { ApiKeyEntity } from './api-key.entity.js';
+import { ApiKeys } from './api-keys.service.js';
 import { AuthController } from './auth.controller.js';
 import { AuthSessionEntity } from './auth-session.entity.js';
 import { Authenticator } from './authenticator.js';
+import { GuestsService } from './guests.service.js';
 import { JwtGuard } from './jwt.guard.js';
 import { LoginLimits } from './login-limits.js';
+import { MintedTokens } from './minted-tokens.service.js';
 import { Mutes } from './mutes.js';
 import { PasswordHasher } from './password-hasher.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RefreshTokenEntity } from './refresh-token.entity.js';
 import { Revocations } from './revocations.js';
 import { ScopeGuard } from './scope.guard.js';
+import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { TicketEntity } from './ticket.entity.js';
 import { TicketsService } from './tickets.service.js';
@@ -32,11 +37,13 @@ import { UsersController } from './users.controller.js';
     ChangesModule,
     LimitsModule,
     JwtModule.register({}),
-    TypeOrmModule.forFeature([UserEntity, AccountEntity, AuthSessionEntity, RefreshTokenEntity, TicketEntity]),
+    TypeOrmModule.forFeature([UserEntity, AccountEntity, AuthSessionEntity, RefreshTokenEntity, TicketEntity, ApiKeyEntity]),
   ],
-  controllers: [AuthController, UsersController],
+  controllers: [AuthController, SessionsController, UsersController],
   providers: [
     AccessControl,
+    ApiKeys,
+    MintedTokens,
     TokenService,
     TicketsService,
     Authenticator,
@@ -44,6 +51,7 @@ import { UsersController } from './users.controller.js';
     Mutes,
     UserDirectory,
     AccountsService,
+    GuestsService,
     SessionsService,
     PasswordHasher,
     LoginLimits,
@@ -53,6 +61,6 @@ import { UsersController } from './users.controller.js';
     { provide: APP_GUARD, useClass: RateLimitGuard },
     { provide: APP_GUARD, useClass: ScopeGuard },
   ],
-  exports: [AccessControl, TokenService, Authenticator, Revocations, Mutes, UserDirectory, JwtGuard],
+  exports: [AccessControl, ApiKeys, MintedTokens, TokenService, Authenticator, Revocations, Mutes, SessionsService, UserDirectory, JwtGuard],
 })
 export class AuthModule {}

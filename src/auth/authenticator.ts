@@ -1,34 +1,82 @@
 import { Injectable } from '@nestjs/common';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Config } from '../config/config.js';
+import { ChatError } from '../errors/chat-error.js';
+import { LIMITS, textProblem } from '../protocol/index.js';
+import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
 import type { Principal } from './principal.js';
 import { Revocations } from './revocations.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
-import { readUpgradeCredentials } from './upgrade-credentials.js';
+import { bearerToken, readUpgradeCredentials } from './upgrade-credentials.js';
 import { UserDirectory } from './user-directory.js';
 
-/** Says who opens a socket, before it opens. */
+/** Names the user whom a backend acts for, percent-encoded where his id is not plain ASCII. */
+const ACTS_FOR = 'parley-user';
+
+/** Says who opens a socket, before it opens, and who makes a request, before it is looked at. Both make the user known to this server. */
 @Injectable()
 export class Authenticator {
   constructor(
     private readonly config: Config,
     private readonly tokens: TokenService,
+    private readonly keys: ApiKeys,
     private readonly tickets: TicketsService,
     private readonly revocations: Revocations,
     private readonly directory: UserDirectory,
   ) {}
 
   /**
-   * Walks the handshake's ladder, and makes the user known to this server. A ticket is used up even when its user is refused.
-   * @throws {ChatError} `unauthenticated`, `forbidden` (banned), `validation_failed` (a malformed subprotocol), `unavailable`, `timeout`
+   * Walks the handshake's ladder. A ticket is used up even when its user is refused.
+   * @throws {ChatError} `unauthenticated`, `forbidden` (banned, or may not act for another), `validation_failed` (a malformed subprotocol or header),
+   * `unavailable`, `timeout`
    */
   async authenticateUpgrade(request: IncomingMessage): Promise<Principal> {
     this.revocations.assertCurrent();
     const { kind, value } = readUpgradeCredentials(request, { queryToken: this.config.wsQueryToken });
-    const principal = kind === 'ticket' ? await this.tickets.redeem(value) : await this.tokens.verify(value);
+    const found = kind === 'ticket' ? await this.tickets.redeem(value) : await this.#identify(value);
+    return this.#admit(found, request.headers);
+  }
+
+  /** By the header `Authorization` alone. @throws {ChatError} as `authenticateUpgrade` */
+  async authenticateRequest({ headers }: Pick<IncomingMessage, 'headers'>): Promise<Principal> {
+    const token = bearerToken(headers.authorization);
+    if (token === null) throw new ChatError('unauthenticated', 'An access token is needed: Authorization: Bearer <token>.');
+    const found = await this.#identify(token);
+    this.revocations.assertCurrent();
+    return this.#admit(found, headers);
+  }
+
+  #identify(token: string): Promise<Principal> {
+    return looksLikeApiKey(token) ? this.keys.verify(token) : this.tokens.verify(token);
+  }
+
+  async #admit(found: Principal, headers: IncomingHttpHeaders): Promise<Principal> {
+    const principal = actingFor(found, headers[ACTS_FOR]);
     this.revocations.assertValid(principal);
     await this.directory.open(principal);
     return principal;
   }
+}
+
+// It is never ignored: who believes to act for another must not act as himself.
+function actingFor(caller: Principal, header: string | string[] | undefined): Principal {
+  if (header === undefined) return caller;
+  if (!caller.key?.scopes.includes('users:act')) {
+    throw new ChatError('forbidden', 'Only an API key with the scope users:act may act for a user, by Parley-User.');
+  }
+  return { ...caller, userId: readUserId(header), name: null };
+}
+
+function readUserId(header: string | string[]): string {
+  let user: unknown;
+  try {
+    // Node joins several headers of one name by commas: which of them would it be?
+    user = typeof header === 'string' && !header.includes(',') ? decodeURIComponent(header) : undefined;
+  } catch {
+    // not percent-encoded, and refused below
+  }
+  const problem = textProblem(user, 1, LIMITS.userIdChars);
+  if (problem === null) return user as string;
+  throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'Parley-User', message: problem }] });
 }

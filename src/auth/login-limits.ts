@@ -10,6 +10,7 @@ export const LOGIN_LIMITS = {
   account: { points: 10, windowSeconds: 15 * 60 },
   address: { points: 100, windowSeconds: 15 * 60 },
   registration: { points: 200, windowSeconds: 10 * 60 },
+  guest: { points: 100, windowSeconds: 10 * 60 },
 } as const;
 
 /** Slows down guessing. An attempt counts before its password is looked at, so that attempts at once count too. */
@@ -19,6 +20,7 @@ export class LoginLimits {
   readonly #accounts: SharedWindows;
   readonly #addresses: SharedWindows;
   readonly #registrations: SharedWindows;
+  readonly #guests: SharedWindows;
 
   constructor(config: Config, redis: RedisConnections, breaker: RedisBreaker) {
     this.#enabled = config.limits;
@@ -26,6 +28,7 @@ export class LoginLimits {
     this.#accounts = windows('account');
     this.#addresses = windows('address');
     this.#registrations = windows('registration');
+    this.#guests = windows('guest');
   }
 
   /** @throws {ChatError} rate_limited */
@@ -44,6 +47,11 @@ export class LoginLimits {
   /** @throws {ChatError} rate_limited */
   async attemptRegistration(address: string): Promise<void> {
     await this.#consume(this.#registrations, address);
+  }
+
+  /** @throws {ChatError} rate_limited */
+  async attemptGuest(address: string): Promise<void> {
+    await this.#consume(this.#guests, address);
   }
 
   async #consume(windows: SharedWindows, key: string): Promise<void> {

@@ -14,6 +14,6 @@ export interface Principal {
   readonly issuedAt: number;
   /** Unix milliseconds. */
   readonly expiresAt: number;
-  /** Only of a backend: the API key that it calls with. */
+  /** Only of a backend: the API key that it calls with, as its bot or as the user whom it acts for. */
   readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
 }

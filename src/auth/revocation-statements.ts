@@ -26,6 +26,11 @@ export const DISABLED_USERS: Statement = {
   text: 'SELECT id, extract(epoch FROM disabled_at)::float8 * 1000 AS at FROM users WHERE disabled_at IS NOT NULL',
 };
 
+export const REVOKED_KEYS: Statement = {
+  name: 'revoked_api_keys',
+  text: 'SELECT id FROM api_keys WHERE revoked_at IS NOT NULL',
+};
+
 // One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.
 const SESSION_ACT = `SELECT record_act_v1(jsonb_build_object('kind', 'session.revoked', 'session', r.id, 'user', r.user_id)) AS act FROM revoked r`;
 

@@ -5,7 +5,7 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
-import { DISABLED_USERS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
+import { DISABLED_USERS, REVOKED_KEYS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
 import { BANNED_USERS, type SanctionRow } from './sanction-statements.js';
 import { Sanctions } from './sanctions.js';
 
@@ -14,7 +14,7 @@ const LONGEST_TOKEN_MS = 86_400_000;
 const RETRY_MS = 1_000;
 
 /**
- * Which tokens no longer count though they are signed and in time. In memory, so that asking costs nothing: loaded before the
+ * Which tokens and API keys no longer count though they are signed and in time. In memory, so that asking costs nothing: loaded before the
  * server serves, then fed by the acts of all instances, and loaded anew when some were missed.
  */
 @Injectable()
@@ -23,6 +23,8 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   /** Session, or single token, to the time (Unix ms) from which it does not live anyway. */
   readonly #sessions = new ExpiringSet();
   readonly #tokens = new ExpiringSet();
+  /** API keys, for ever. */
+  readonly #keys = new Set<string>();
   /** User to the second (Unix s) up to which his tokens are void. */
   readonly #notBefore = new Map<string, number>();
   readonly #bans = new Sanctions();
@@ -64,16 +66,17 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     const verdict = this.verdict(principal);
     if (verdict === 'banned') throw bannedUser();
     if (verdict === 'disabled') throw disabledUser();
-    if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token has been revoked.');
+    if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token or API key has been revoked.');
   }
 
-  verdict({ userId, sessionId, tokenId, issuedAt }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
+  verdict({ userId, sessionId, tokenId, issuedAt, key }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
     const standing = this.standing(userId);
     if (standing !== 'valid') return standing;
     const isRevoked =
       issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
       (sessionId !== null && this.#sessions.has(sessionId)) ||
-      (tokenId !== null && this.#tokens.has(tokenId));
+      (tokenId !== null && this.#tokens.has(tokenId)) ||
+      (key !== undefined && this.#keys.has(key.id));
     return isRevoked ? 'revoked' : 'valid';
   }
 
@@ -91,6 +94,9 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       case 'token.revoked':
         this.#tokens.add(act.token, act.expiresAt);
         break;
+      case 'key.revoked':
+        this.#keys.add(act.key);
+        break;
       case 'user.revoked':
         this.#notBefore.set(act.user, Math.max(act.notBefore, this.#notBefore.get(act.user) ?? 0));
         break;
@@ -106,15 +112,17 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   }
 
   async #load(): Promise<void> {
-    const [sessions, tokens, users, banned, disabled] = await Promise.all([
+    const [sessions, tokens, keys, users, banned, disabled] = await Promise.all([
       this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
       this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
+      this.sql.query<{ id: string }>(REVOKED_KEYS, []),
       this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
       this.sql.query<SanctionRow>(BANNED_USERS, []),
       this.sql.query<{ id: string; at: number }>(DISABLED_USERS, []),
     ]);
     for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
     for (const { id, expires_at } of tokens) this.#tokens.add(id, expires_at.getTime());
+    for (const { id } of keys) this.#keys.add(id);
     for (const { id, not_before } of users) this.#notBefore.set(id, not_before);
     for (const { id, at, until } of banned) this.#bans.learn(id, { isOn: true, at, until });
     for (const { id, at } of disabled) this.#disabled.learn(id, { isOn: true, at });

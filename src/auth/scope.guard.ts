@@ -2,8 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { ChatError } from '../errors/chat-error.js';
 import type { AuthenticatedRequest } from './current-user.js';
-import type { Principal } from './principal.js';
-import { ADMIN_ROLE, RequireScope, type Scope } from './scopes.js';
+import { hasScope, RequireScope } from './scopes.js';
 
 /** Holds each route that names a scope to it. The last of the guards: whom it lets through is admitted. Commands of sockets need no scope. */
 @Injectable()
@@ -20,9 +19,4 @@ export class ScopeGuard implements CanActivate {
     request.isAdmitted = true;
     return true;
   }
-}
-
-/** A user by his role, a backend by its key. */
-function hasScope({ roles, key }: Principal, scope: Scope): boolean {
-  return key ? key.scopes.includes(scope) : roles.includes(ADMIN_ROLE);
 }

@@ -25,8 +25,20 @@ export const SCOPES = {
 
 export type Scope = keyof typeof SCOPES;
 
+export const ALL_SCOPES = Object.keys(SCOPES) as Scope[];
+
 /** The role whose tokens may do all that any scope allows. */
 export const ADMIN_ROLE = 'admin';
 
 /** On a route or a controller: who calls it must be allowed this. Enforced by the `ScopeGuard`. */
 export const RequireScope = Reflector.createDecorator<Scope>();
+
+interface Holder {
+  readonly roles: readonly string[];
+  readonly key?: { readonly scopes: readonly Scope[] };
+}
+
+/** A user may do all by his role, a backend what its key has. */
+export function hasScope({ roles, key }: Holder, scope: Scope): boolean {
+  return key ? key.scopes.includes(scope) : roles.includes(ADMIN_ROLE);
+}

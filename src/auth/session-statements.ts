@@ -13,6 +13,16 @@ export const OPEN_SESSION: Statement = {
     INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $3, id, clock_timestamp() + $4 * interval '1 second' FROM session`,
 };
 
+// Those that can still be refreshed. Ids are made in order of time: the newest first.
+export const LIVE_SESSIONS: Statement = {
+  name: 'live_sessions',
+  text: `SELECT s.id, s.created_at, coalesce(t.used_at, s.created_at) AS last_used_at, t.expires_at
+    FROM auth_sessions s
+    JOIN LATERAL (SELECT max(x.used_at) AS used_at, max(x.expires_at) AS expires_at FROM refresh_tokens x WHERE x.session_id = s.id) t ON true
+    WHERE s.user_id = $1 AND s.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+    ORDER BY s.id DESC LIMIT $2`,
+};
+
 // Of two that use the same token at once, the second waits for the first one's row lock, sees it used, and gets no row.
 export const ROTATE: Statement = {
   name: 'rotate_refresh_token',

@@ -7,9 +7,27 @@ import { ChatError } from '../errors/chat-error.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
 import { bannedUser, disabledUser } from './revocations.js';
-import { CLEAR_EXPIRED, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
+import { CLEAR_EXPIRED, LIVE_SESSIONS, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
 import { TokenService } from './tokens.service.js';
 import { type UserRow, userView, type UserView } from './user-directory.js';
+
+/** A login that has neither ended nor expired. Times in ISO 8601. */
+export interface LiveSession {
+  /** The `sid` of its access tokens. */
+  id: string;
+  createdAt: string;
+  /** When its refresh token was last used, or the user logged in. */
+  lastUsedAt: string;
+  /** When its refresh token expires unless it is used. */
+  expiresAt: string;
+}
+
+interface LiveSessionRow {
+  id: string;
+  created_at: Date;
+  last_used_at: Date;
+  expires_at: Date;
+}
 
 /** What a login or a refresh gives. `expiresIn` is the access token's life in seconds. */
 export interface TokenPair {
@@ -24,6 +42,7 @@ interface RotatedRow extends UserRow {
   roles: string[];
 }
 
+const LISTED = 100;
 const CLEAR_EVERY_MS = 60_000;
 
 /**
@@ -67,6 +86,17 @@ export class SessionsService {
   /** Ends the session of the token, used or not; an unknown token changes nothing. */
   async revoke(refreshToken: string): Promise<void> {
     await this.#revokeBy(REVOKE_SESSION, secretHash(refreshToken));
+  }
+
+  /** The user's newest logins, at most 100. */
+  async list(user: string): Promise<LiveSession[]> {
+    const rows = await this.sql.query<LiveSessionRow>(LIVE_SESSIONS, [user, LISTED]);
+    return rows.map((row) => ({
+      id: row.id,
+      createdAt: row.created_at.toISOString(),
+      lastUsedAt: row.last_used_at.toISOString(),
+      expiresAt: row.expires_at.toISOString(),
+    }));
   }
 
   async #refusal(hash: Buffer): Promise<ChatError> {

@@ -102,7 +102,7 @@ export class UserDirectory implements OnApplicationShutdown {
    * Makes the user known, with the name that the token gives it: a second new name in a minute is left to the next call.
    * @returns the status that the user has chosen, as of a minute ago at worst
    */
-  async open({ userId: id, name }: Principal): Promise<OpenedUser> {
+  async open({ userId: id, name }: Pick<Principal, 'userId' | 'name'>): Promise<OpenedUser> {
     const known = this.#known.get(id);
     if (known && (name === null || known.name === name || wasJustRenamed(known))) return { status: known.status };
     return this.#opening.add({ id, name });

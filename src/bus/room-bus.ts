@@ -54,6 +54,8 @@ export type Act =
   | { kind: 'token.revoked'; token: string; user: string; expiresAt: number }
   /** Access tokens of the user that were issued in or before this second (Unix s) are void. */
   | { kind: 'user.revoked'; user: string; notBefore: number }
+  /** The API key is void for ever, and with it the sockets that were opened by it, whoever's they are. */
+  | { kind: 'key.revoked'; key: string }
   /**
    * `at` (Unix ms, with a fraction) says which of two acts about one user's ban, or his mute, is the later one; `until` (Unix ms) is when
    * it ends by itself. An instance of an older release gives none, and reads none.

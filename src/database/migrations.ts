@@ -1,5 +1,6 @@
 import { Initial1764000000000 } from './migrations/1764000000000-initial.js';
 import { ManyInstances1765000000000 } from './migrations/1765000000000-many-instances.js';
+import { Identity1766200000000 } from './migrations/1766200000000-identity.js';
 import { Administration1766400000000 } from './migrations/1766400000000-administration.js';
 import { AuditLog1766500000000 } from './migrations/1766500000000-audit-log.js';
 import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-user.js';
@@ -9,6 +10,7 @@ import { Moderation1768000000000 } from './migrations/1768000000000-moderation.j
 export const MIGRATIONS = [
   Initial1764000000000,
   ManyInstances1765000000000,
+  Identity1766200000000,
   Administration1766400000000,
   AuditLog1766500000000,
   RoomsPerUser1766550000000,

@@ -98,13 +98,16 @@ export class Hub implements OnApplicationShutdown {
       case 'user.revoked':
       case 'user.banned':
       case 'user.disabled':
-        this.#closeInvalid(act.user);
+        return this.#closeInvalid(this.ofUser(act.user));
+      // A key opens sockets of any user.
+      case 'key.revoked':
+        return this.#closeInvalid(this.sessions());
     }
   }
 
-  // Whoever may not be here any more goes, whatever act said so; the others of the user's sessions stay.
-  #closeInvalid(user: string): void {
-    for (const session of this.ofUser(user)) {
+  // Whoever may not be here any more goes, whatever act said so; the others stay.
+  #closeInvalid(sessions: Iterable<Session>): void {
+    for (const session of sessions) {
       const verdict = this.revocations.verdict(session.principal);
       if (verdict !== 'valid') session.close(CLOSES[verdict]);
     }

@@ -1,4 +1,5 @@
 import { IsNull, MoreThan } from 'typeorm';
+import { isGuest } from '../auth/guest-id.js';
 import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';
 import type { ClosedReason, Role } from '../protocol/index.js';
@@ -54,6 +55,7 @@ export async function targetFacts(
   const member = await findMember(tx, user);
   const target: TargetFacts = { role: member?.role ?? null, self: user === caller };
   if (newRole) target.newRole = newRole;
+  if (isGuest(user)) target.guest = true;
   if (member === null) target.banned = await isBanned(tx, user);
   if (member?.role === 'owner' && newRole !== 'owner') {
     target.lastOwner = (await tx.manager.countBy(MembershipEntity, { roomId: tx.room.id, role: 'owner' })) === 1;

@@ -16,6 +16,8 @@ export interface TargetFacts {
   /** With `member.set`: the role that he is to have. */
   newRole?: Role;
   banned?: boolean;
+  /** A guest of the server, whom nobody vouches for. */
+  guest?: boolean;
   /** He is the only owner, and the act would leave the room without one. */
   lastOwner?: boolean;
 }
@@ -134,6 +136,11 @@ export function refusal(action: RoomAction, facts: AccessFacts): ChatError | nul
   return verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words!);
 }
 
+/** Why a user may make no room, of whatever type; null when he may. */
+export function makingRefusal(maker: { guest: boolean }): ChatError | null {
+  return maker.guest ? new ChatError('forbidden', 'Guests of the server cannot make rooms.') : null;
+}
+
 const REASONS = {
   stranger: { verdict: 'not_found', words: NO_SUCH_ROOM },
   banned: { verdict: 'forbidden', words: 'You are banned from this room.' },
@@ -145,6 +152,7 @@ const REASONS = {
   selfMute: { verdict: 'forbidden', words: 'You cannot mute yourself.' },
   muted: { verdict: 'forbidden', words: '' },
   targetBanned: { verdict: 'forbidden', words: 'The user is banned from this room.' },
+  serverGuest: { verdict: 'forbidden', words: 'A guest of the server cannot be an owner or moderator.' },
   archived: { verdict: 'conflict', words: 'The room is archived.' },
   lastOwner: { verdict: 'conflict', words: 'The room needs an owner: make another member one first.' },
 } as const satisfies Record<string, { verdict: Exclude<Verdict, 'allow'>; words: string }>;
@@ -184,5 +192,6 @@ function judgeTarget(action: RoomAction, { role, target }: AccessFacts): Refusal
     if (touched.includes('owner') || touched.includes('moderator')) return 'rank';
   }
   if (target.banned && action === 'member.set') return 'targetBanned';
+  if (target.guest && target.newRole !== undefined && STAFF.includes(target.newRole)) return 'serverGuest';
   return target.lastOwner ? 'lastOwner' : null;
 }

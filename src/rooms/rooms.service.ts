@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import type { QueryDeepPartialEntity } from 'typeorm';
+import { isGuest } from '../auth/guest-id.js';
 import { Config } from '../config/config.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
@@ -11,6 +12,7 @@ import { RoomAccess } from './access.service.js';
 import type { Caller } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import type { Page } from './page-cursor.js';
+import { makingRefusal } from './room-access.js';
 import { type MyRoom, type NewRoom, type PageRequest, RoomsRepository } from './rooms.repository.js';
 
 export interface RoomDraft {
@@ -50,6 +52,8 @@ export class RoomsService {
    * direct rooms, also when it is asked for at the same time: then `created` is false and the room is as it stands.
    */
   async create(user: string, draft: RoomDraft, creationKey: string | null = null): Promise<{ room: RoomView; created: boolean }> {
+    const refused = makingRefusal({ guest: isGuest(user) });
+    if (refused) throw refused;
     const room = newRoom(user, draft, creationKey);
     const { roomMembersMax } = this.config;
     if (room.members.length > roomMembersMax) throw new ChatError('conflict', `A room may have ${roomMembersMax} members.`);

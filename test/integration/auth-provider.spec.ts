@@ -147,7 +147,7 @@ describe('a token of the identity provider', () => {
     for (const kid of kids) {
       const token = await provider.token(rsa, {}, {}).then((text) => withHeader(text, { alg: 'RS256', kid }));
       expect([kid, await outcome(token)]).toEqual([kid, 'unauthenticated']);
-      expect([kid, await outcome(await provider.token(stranger, {}, { kid: String(kid), jku: elsewhere.url }))]).toEqual([
+      expect([kid, await outcome(await provider.token(stranger, {}, { kid: JSON.stringify(kid), jku: elsewhere.url }))]).toEqual([
         kid,
         'unauthenticated',
       ]);

@@ -235,14 +235,18 @@ describe('the OpenAPI document', () => {
         [...(parameters ?? []).map(({ name }) => name), ...Object.keys(responses)].join(' '),
       ]),
     );
-    const ofUsers = routes.filter(([route]) => / \/v1\/(auth\/.*|me|users)$/.test(route!));
+    const ofUsers = routes.filter(([route]) => / \/v1\/(auth\/.*|me|me\/sessions.*|users)$/.test(route!));
     expect(Object.fromEntries(ofUsers)).toEqual({
-      'post /v1/auth/register': '201 400 409 413 429 500 503 504',
-      'post /v1/auth/login': '200 400 401 403 413 429 500 503 504',
-      'post /v1/auth/refresh': '200 400 401 403 413 429 500 503 504',
+      'post /v1/auth/register': '201 400 404 409 413 429 500 503 504',
+      'post /v1/auth/login': '200 400 401 403 404 413 429 500 503 504',
+      'post /v1/auth/refresh': '200 400 401 403 404 413 429 500 503 504',
       'post /v1/auth/logout': '204 400 413 429 500 503 504',
+      'post /v1/auth/revoke': '204 400 409 413 429 500 503 504',
+      'post /v1/auth/guest': '201 400 404 413 429 500 503 504',
       'post /v1/auth/tickets': '201 400 401 403 429 500 503 504',
       'get /v1/me': '200 400 401 403 429 500 503 504',
+      'get /v1/me/sessions': '200 400 401 403 429 500 503 504',
+      'delete /v1/me/sessions/{session}': 'session 204 400 401 403 404 429 500 503 504',
       'get /v1/users': 'ids 200 400 401 403 429 500 503 504',
     });
   });

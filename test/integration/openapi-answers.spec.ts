@@ -22,7 +22,7 @@ let recorder: OpenApiRecorder;
 let conversation: Conversation;
 
 beforeAll(async () => {
-  server = await startTestApp();
+  server = await startTestApp({ GUESTS: 'on' });
   document = await fetchDocument(server.url);
   recorder = new OpenApiRecorder(document);
   conversation = new Conversation(recorder, server);
@@ -171,8 +171,22 @@ describe('refusals', () => {
     await conversation.ask(`PATCH ${ADMIN}/rooms/{room}`, 409, { token, path: { room }, body: { name: 'new' } });
   });
 
+  it('404 of ways in that are off, and of keys and logins that are not there', async () => {
+    const strict = await startTestApp({ LOCAL_ACCOUNTS: 'off' });
+    try {
+      for (const way of ['register', 'login', 'refresh', 'guest'])
+        await recorder.ask(strict.url, `POST /v1/auth/${way}`, 404, example(`POST /v1/auth/${way}`));
+    } finally {
+      await strict.close();
+    }
+    const token = server.token('root', { roles: ['admin'] });
+    await conversation.ask('DELETE /v1/admin/api-keys/{key}', 404, { token, path: { key: randomUUID() } });
+    await conversation.ask('DELETE /v1/me/sessions/{session}', 404, { token, path: { session: randomUUID() } });
+  });
+
   it('409 and 410 of what does not fit what is there', async () => {
     await conversation.ask('POST /v1/auth/register', 409, { body: { ...ACCOUNT, username: 'ADA' } });
+    await conversation.ask('POST /v1/auth/revoke', 409, { body: { token: server.token('ada', { jti: undefined }) } });
     const key = { 'Idempotency-Key': 'used' };
     await conversation.ask(`POST ${ROOMS}`, 201, conversation.as('ada', { headers: key, body: { type: 'private' } }));
     await conversation.ask(`POST ${ROOMS}`, 409, conversation.as('ada', { headers: key, body: { type: 'public' } }));
@@ -231,7 +245,7 @@ describe('refusals', () => {
 describe('rate limits', () => {
   let limited: TestApp;
   beforeAll(async () => {
-    limited = await startTestApp({ LIMITS: 'on' });
+    limited = await startTestApp({ LIMITS: 'on', GUESTS: 'on' });
   });
   afterAll(() => limited.close());
 
@@ -265,7 +279,7 @@ describe('rate limits', () => {
     for (const route of open) await askInVain(route, exhaust, example(route));
   });
 
-  it('429 of making accounts and of logging in', async () => {
+  it('429 of making accounts, of logging in and of guests', async () => {
     const limits = limited.app.get(LoginLimits, { strict: false });
     const until429 = async (attempt: () => Promise<void>) => {
       for (;;)
@@ -279,11 +293,12 @@ describe('rate limits', () => {
     };
     await askInVain('POST /v1/auth/register', () => until429(() => limits.attemptRegistration('127.0.0.1')), { body: ACCOUNT });
     await askInVain('POST /v1/auth/login', () => until429(() => limits.attemptLogin('ada', '127.0.0.1')), { body: ACCOUNT });
+    await askInVain('POST /v1/auth/guest', () => until429(() => limits.attemptGuest('127.0.0.1')), { body: {} });
   });
 });
 
 describe('a database that', () => {
-  // A user whom the server has seen is let in from memory, so that the route itself meets the database; settings need it for nobody else.
+  // A user whom the server has seen is let in from memory, so that the route itself meets the database; settings and tokens need it for nobody else.
   const known = () => failing.token('ada', { roles: ['admin'] });
   const failures = () => routes(() => true).filter((route) => !route.includes('/health/'));
   // Changes of one room wait for each other: each route has a room of its own, so that each meets the database.
@@ -308,7 +323,7 @@ describe('a database that', () => {
   const askSome = (some: string[], code: 'internal' | 'unavailable' | 'timeout') =>
     Promise.all(
       some.map((route) => {
-        const token = route.endsWith('/settings') ? failing.token(`new to ${code}`, { roles: ['admin'] }) : known();
+        const token = /\/(settings|admin\/tokens)$/.test(route) ? failing.token(`new to ${code}`, { roles: ['admin'] }) : known();
         const isAnswered = async () => {
           const statuses = code === 'unavailable' ? [503, 504] : ERROR_CODES[code].status;
           return ((await recorder.ask(failing.url, route, statuses, { token, ...ownExample(route) })) as { code: string }).code === code;
@@ -327,7 +342,7 @@ describe('a database that', () => {
     proxy = await TcpProxy.to(url.hostname, Number(url.port));
     url.hostname = '127.0.0.1';
     url.port = String(proxy.port);
-    failing = await startTestApp({ DATABASE_URL: url.href, DATABASE_POOL: '40' });
+    failing = await startTestApp({ DATABASE_URL: url.href, DATABASE_POOL: '40', GUESTS: 'on' });
     await recorder.ask(failing.url, 'GET /v1/me', 200, { token: known() });
     direct = new pg.Client({ connectionString: database.url });
     await direct.connect();

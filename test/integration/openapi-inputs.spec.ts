@@ -12,7 +12,7 @@ let recorder: OpenApiRecorder;
 let token: string;
 
 beforeAll(async () => {
-  server = await startTestApp();
+  server = await startTestApp({ GUESTS: 'on' });
   document = await fetchDocument(server.url);
   recorder = new OpenApiRecorder(document);
   token = server.token('prober', { roles: ['admin'] });

@@ -83,7 +83,7 @@ export class JwksServer {
   ): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
     const usual = { sub: 'u7', iss: this.issuer, aud: this.audience, iat: now, exp: now + 3600 };
-    return new SignJWT({ ...usual, ...claims }).setProtectedHeader({ alg, kid, ...header } as { alg: string }).sign(privateKey);
+    return new SignJWT({ ...usual, ...claims }).setProtectedHeader({ alg, kid, ...header }).sign(privateKey);
   }
 
   /** The public key as text, which an attacker has too. */

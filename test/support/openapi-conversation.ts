@@ -44,6 +44,7 @@ export class Conversation {
 
   async talk(): Promise<void> {
     await this.#accounts();
+    await this.#backends();
     await this.#rooms();
     await this.#messages();
     await this.#administration();
@@ -62,7 +63,15 @@ export class Conversation {
     await this.ask('GET /v1/me', 200, { token: login.accessToken });
     await this.ask('GET /v1/me', 200, { token: this.server.token('guest', { roles: ['admin', 'other'], name: 'Guest' }) });
     await this.ask('GET /v1/users', 200, this.as('guest', { query: { ids: `guest,${login.user.id},nobody` } }));
+    const logins = (await this.ask('GET /v1/me/sessions', 200, { token: login.accessToken })) as {
+      items: { id: string; current: boolean }[];
+    };
+    const other = logins.items.find(({ current }) => !current)!;
+    await this.ask('DELETE /v1/me/sessions/{session}', 204, { token: login.accessToken, path: { session: other.id } });
+    await this.ask('POST /v1/auth/revoke', 204, { body: { token: login.accessToken } });
     await this.ask('POST /v1/auth/logout', 204, { body: { refreshToken } });
+    await this.ask('POST /v1/auth/guest', 201);
+    await this.ask('POST /v1/auth/guest', 201, { body: { name: 'Visitor' } });
     const token = this.server.token('root', { roles: ['admin'] });
     for (const kind of ['ban', 'mute']) {
       for (const method of ['PUT', 'DELETE', 'DELETE'])
@@ -88,6 +97,20 @@ export class Conversation {
     });
     await this.ask('GET /health/live', 200);
     await this.ask('GET /health/ready', 200);
+  }
+
+  async #backends(): Promise<void> {
+    const token = this.server.token('root', { roles: ['admin'] });
+    const body = { name: 'Backend', scopes: ['tokens:write', 'keys:read', 'users:act'], expiresInSeconds: 3600 };
+    const { id, key } = (await this.ask('POST /v1/admin/api-keys', 201, { token, body })) as { id: string; key: string };
+    await this.ask('POST /v1/admin/api-keys', 201, { token, body: { name: 'For ever', scopes: ['keys:read'] } });
+    const draft = { user: 'u7', name: 'Ada', roles: ['editor'], expiresInSeconds: 60 };
+    await this.ask('POST /v1/admin/tokens', 201, { token: key, body: draft });
+    await this.ask('POST /v1/admin/tokens', 201, { token, body: { user: 'u7' } });
+    await this.ask('GET /v1/me', 200, { token: key });
+    await this.ask('DELETE /v1/admin/api-keys/{key}', 204, { token, path: { key: id } });
+    const { nextCursor } = (await this.ask('GET /v1/admin/api-keys', 200, { token, query: { limit: 1 } })) as { nextCursor: string };
+    await this.ask('GET /v1/admin/api-keys', 200, { token, query: { cursor: nextCursor } });
   }
 
   async #rooms(): Promise<void> {

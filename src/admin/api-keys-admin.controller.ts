@@ -1,0 +1,65 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiKeys, keyView } from '../auth/api-keys.service.js';
+import { CurrentUser } from '../auth/current-user.js';
+import type { Principal } from '../auth/principal.js';
+import { RequireScope } from '../auth/scopes.js';
+import { ApiErrors } from '../errors/api-errors.js';
+import { ChatError } from '../errors/chat-error.js';
+import { PageCursor } from '../rooms/page-cursor.js';
+import { PageQueryDto } from '../rooms/page.dto.js';
+import { ApiKeyPageBody, ApiKeyParamsDto, NewApiKeyBody, NewApiKeyDto } from './api-keys-admin.dto.js';
+
+const LIST = new PageCursor('room', 'api-keys');
+
+@ApiTags('admin')
+@ApiBearerAuth()
+@Controller('v1/admin/api-keys')
+export class ApiKeysAdminController {
+  constructor(private readonly keys: ApiKeys) {}
+
+  @Post()
+  @RequireScope('keys:write')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({
+    summary: 'Make an API key for a backend',
+    description:
+      'The answer shows the key once. A key cannot make one with scopes that it lacks (`forbidden`). When the answer was lost, revoke the key and ' +
+      'make another one. Needs the role `admin` or the scope `keys:write`.',
+  })
+  @ApiCreatedResponse({ type: NewApiKeyBody })
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
+  async create(@CurrentUser() caller: Principal, @Body() draft: NewApiKeyDto): Promise<NewApiKeyBody> {
+    const { key, view } = await this.keys.create(caller, draft);
+    return { ...view, key };
+  }
+
+  @Get()
+  @RequireScope('keys:read')
+  @ApiOperation({
+    summary: 'The API keys',
+    description:
+      'Newest first, with those that are revoked or have expired; never with their secrets. Needs the role `admin` or the scope `keys:read`.',
+  })
+  @ApiOkResponse({ type: ApiKeyPageBody })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async list(@Query() { cursor, limit }: PageQueryDto): Promise<ApiKeyPageBody> {
+    const [after = null] = LIST.read(cursor) ?? [];
+    return LIST.page(await this.keys.list(after, limit + 1), limit, ({ id }) => [id], keyView);
+  }
+
+  @Delete(':key')
+  @RequireScope('keys:write')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Revoke an API key',
+    description:
+      'For ever, on every instance at once: its requests are refused and its sockets close with 4101. Tokens that were made by it live to their end. ' +
+      'No error when it was revoked before. Needs the role `admin` or the scope `keys:write`.',
+  })
+  @ApiNoContentResponse()
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async revoke(@Param() { key }: ApiKeyParamsDto): Promise<void> {
+    if (!(await this.keys.revoke(key))) throw new ChatError('not_found', 'There is no such API key.');
+  }
+}

@@ -1,0 +1,38 @@
+import type { Statement } from '../database/sql.js';
+
+export const MAKE_KEY: Statement = {
+  name: 'make_api_key',
+  text: `INSERT INTO api_keys (id, name, hash, scopes, bot_user, created_by, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second') RETURNING *`,
+};
+
+export const FIND_KEYS: Statement = {
+  name: 'find_api_keys',
+  text: 'SELECT * FROM api_keys WHERE id = ANY ($1::uuid[])',
+};
+
+// Ids are made in order of time: the newest first.
+export const LIST_KEYS: Statement = {
+  name: 'list_api_keys',
+  text: 'SELECT * FROM api_keys WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2',
+};
+
+// One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.
+export const REVOKE_KEY: Statement = {
+  name: 'revoke_api_key',
+  text: `WITH revoked AS (
+      UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE id = $1 RETURNING id
+    )
+    SELECT record_act_v1(jsonb_build_object('kind', 'key.revoked', 'key', r.id)) AS act FROM revoked r`,
+};
+
+// Once a minute a key, over all instances; in id order, so that two of them never wait for each other in a circle.
+export const STORE_KEYS_USED: Statement = {
+  name: 'store_api_keys_used',
+  text: `UPDATE api_keys k SET last_used_at = clock_timestamp()
+    FROM (
+      SELECT id FROM api_keys WHERE id = ANY ($1::uuid[]) AND coalesce(last_used_at < clock_timestamp() - interval '1 minute', true)
+      ORDER BY id FOR NO KEY UPDATE
+    ) used
+    WHERE k.id = used.id`,
+};

@@ -1,0 +1,166 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { v7 as uuidv7 } from 'uuid';
+import { Acts } from '../changes/acts.js';
+import { Batcher } from '../database/batcher.js';
+import { Sql } from '../database/sql.js';
+import { ChatError } from '../errors/chat-error.js';
+import { FIND_KEYS, LIST_KEYS, MAKE_KEY, REVOKE_KEY, STORE_KEYS_USED } from './api-key-statements.js';
+import { newSecret, secretHash } from './opaque-secret.js';
+import type { Principal } from './principal.js';
+import type { ActRow } from './revocation-statements.js';
+import { hasScope, type Scope } from './scopes.js';
+
+export interface ApiKeyDraft {
+  name: string;
+  scopes: readonly Scope[];
+  /** Without it the key lives until it is revoked. */
+  expiresInSeconds?: number | undefined;
+}
+
+/** A key as administrators see it: all but its secret. Times in ISO 8601. */
+export interface ApiKeyView {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  /** The user that the backend is when it acts for nobody else. */
+  botUser: string;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string | null;
+  revokedAt: string | null;
+  /** To the minute. */
+  lastUsedAt: string | null;
+}
+
+export interface ApiKeyRow {
+  id: string;
+  name: string;
+  hash: Buffer;
+  scopes: Scope[];
+  bot_user: string;
+  created_by: string;
+  created_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+  last_used_at: Date | null;
+}
+
+const FORM = /^pk_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([\w-]{43})$/;
+const CACHE_KEYS = 10_000;
+/** What may change of a key meanwhile is that it is revoked, which the Revocations know at once. */
+const CACHE_MS = 60_000;
+const USED_EVERY_MS = 60_000;
+/** The end of the year 9999: when a key expires that does not. */
+const NEVER_MS = 253_402_300_799_000;
+
+const overflow = () => new ChatError('unavailable', 'Too many keys are looked up at once.', { retryAfterMs: 1000 });
+
+/** Whether the text is meant as an API key; it need not be a good one. */
+export function looksLikeApiKey(token: string): boolean {
+  return token.startsWith('pk_');
+}
+
+/**
+ * The keys of backends: `pk_<id>_<secret>`. A key is shown once, when it is made. It is looked up once a minute on each instance, so
+ * that a request by it costs no query; who asks by it is its bot user, with its scopes.
+ */
+@Injectable()
+export class ApiKeys {
+  readonly #logger = new Logger(ApiKeys.name);
+  readonly #known = new LRUCache<string, ApiKeyRow>({ max: CACHE_KEYS, ttl: CACHE_MS });
+  readonly #looking: Batcher<string, ApiKeyRow | null>;
+  readonly #used: Batcher<string, void>;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly acts: Acts,
+  ) {
+    this.#looking = new Batcher((ids) => this.#find(ids), { maxItems: 200, maxWaiting: 20_000, overflow });
+    this.#used = new Batcher((ids) => this.#storeUsed(ids), { maxItems: 500, maxWaiting: CACHE_KEYS, overflow });
+  }
+
+  /**
+   * @returns the key, which nobody can ever be shown again, and what is kept of it
+   * @throws {ChatError} `forbidden` when the key is to have scopes that who makes it lacks
+   */
+  async create(by: Principal, { name, scopes, expiresInSeconds }: ApiKeyDraft): Promise<{ key: string; view: ApiKeyView }> {
+    const lacking = scopes.filter((scope) => !hasScope(by, scope));
+    if (lacking.length > 0) throw new ChatError('forbidden', `Nobody can give what he does not have: ${lacking.join(', ')}.`);
+    const id = uuidv7();
+    const secret = newSecret();
+    const values = [id, name, secretHash(secret), [...new Set(scopes)], `bot:${id}`, by.userId, expiresInSeconds ?? null];
+    const [row] = await this.sql.query<ApiKeyRow>(MAKE_KEY, values);
+    return { key: `pk_${id}_${secret}`, view: keyView(row!) };
+  }
+
+  /** The newest first, from behind the key of the id `after`, revoked and expired ones too. */
+  list(after: string | null, limit: number): Promise<ApiKeyRow[]> {
+    return this.sql.query<ApiKeyRow>(LIST_KEYS, [after, limit]);
+  }
+
+  /** For ever, and on every instance at once: requests are refused and sockets close. No error when it was revoked already. @returns false when there is no such key */
+  async revoke(id: string): Promise<boolean> {
+    const rows = await this.sql.query<ActRow>(REVOKE_KEY, [id]);
+    for (const { act } of rows) this.acts.publish(act);
+    return rows.length > 0;
+  }
+
+  /** Checks form, secret and expiry; neither revocation nor bans. @throws {ChatError} `unauthenticated`, `unavailable`, `timeout` */
+  async verify(key: string): Promise<Principal> {
+    const [, id, secret] = FORM.exec(key) ?? [];
+    if (id === undefined || secret === undefined) throw invalidKey();
+    const row = this.#known.get(id) ?? (await this.#looking.add(id));
+    if (!row || !timingSafeEqual(row.hash, secretHash(secret))) throw invalidKey();
+    const expiresAt = row.expires_at?.getTime() ?? NEVER_MS;
+    if (expiresAt <= Date.now()) throw new ChatError('unauthenticated', 'The API key has expired.');
+    this.#use(row);
+    return {
+      userId: row.bot_user,
+      name: row.name,
+      roles: [],
+      sessionId: null,
+      tokenId: null,
+      issuedAt: Math.floor(Date.now() / 1000),
+      expiresAt,
+      key: { id, scopes: row.scopes },
+    };
+  }
+
+  async #find(ids: string[]): Promise<(ApiKeyRow | null)[]> {
+    const rows = await this.sql.query<ApiKeyRow>(FIND_KEYS, [ids]);
+    for (const row of rows) this.#known.set(row.id, row);
+    return ids.map((id) => rows.find((row) => row.id === id) ?? null);
+  }
+
+  // Nobody waits for it.
+  #use(row: ApiKeyRow): void {
+    if (row.last_used_at && Date.now() - row.last_used_at.getTime() < USED_EVERY_MS) return;
+    row.last_used_at = new Date();
+    this.#used.add(row.id).catch((err: unknown) => this.#logger.warn({ err }, 'When an API key was used was not stored.'));
+  }
+
+  async #storeUsed(ids: string[]): Promise<void[]> {
+    await this.sql.query(STORE_KEYS_USED, [ids]);
+    return ids.map(() => undefined);
+  }
+}
+
+export function keyView(row: ApiKeyRow): ApiKeyView {
+  return {
+    id: row.id,
+    name: row.name,
+    scopes: row.scopes,
+    botUser: row.bot_user,
+    createdBy: row.created_by,
+    createdAt: row.created_at.toISOString(),
+    expiresAt: row.expires_at?.toISOString() ?? null,
+    revokedAt: row.revoked_at?.toISOString() ?? null,
+    lastUsedAt: row.last_used_at?.toISOString() ?? null,
+  };
+}
+
+function invalidKey(): ChatError {
+  return new ChatError('unauthenticated', 'The API key is not valid.');
+}

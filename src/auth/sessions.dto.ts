@@ -1,0 +1,37 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { Matches } from 'class-validator';
+import type { LiveSession } from './sessions.service.js';
+
+const ID = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' };
+const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' };
+
+export class OwnSessionParamsDto {
+  @ApiProperty({ ...ID, description: 'Id of the login: the `sid` of its access tokens.' })
+  @Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' })
+  session!: string;
+}
+
+export class OwnSessionBody implements LiveSession {
+  @ApiProperty({ ...ID, description: 'The `sid` of its access tokens.' })
+  id!: string;
+
+  @ApiProperty(TIME)
+  createdAt!: string;
+
+  @ApiProperty({ ...TIME, description: 'When its refresh token was last used, or the user logged in.' })
+  lastUsedAt!: string;
+
+  @ApiProperty({ ...TIME, description: 'When its refresh token expires unless it is used.' })
+  expiresAt!: string;
+
+  @ApiProperty({ description: 'Whether this request came by it.', example: true })
+  current!: boolean;
+}
+
+export class OwnSessionListBody {
+  @ApiProperty({ type: [OwnSessionBody] })
+  items!: OwnSessionBody[];
+
+  @ApiProperty({ type: String, nullable: true, description: 'Always null: the list is whole.', example: null })
+  nextCursor!: null;
+}
