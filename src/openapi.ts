@@ -5,6 +5,11 @@ import { describeRateLimits } from './openapi-rate-limits.js';
 const DESCRIPTION = `
 A chat backend in which **every room is an ordered, durable log**. This is its HTTP face; live events and commands go over the WebSocket at \`/ws\`.
 
+### Who calls
+
+\`Authorization: Bearer\` takes an access token or a backend's API key (\`pk_…\`). By a key the backend is its own bot user, or, with the scope \`users:act\`, the user whom the header
+\`Parley-User\` names, percent-encoded.
+
 ### Order: \`seq\`, \`lastSeq\` and \`epoch\`
 
 Each room numbers its durable events (messages, edits, deletions, membership, settings) by one gapless \`seq\`, from 1. A message is named by its room
@@ -36,7 +41,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       type: 'http',
       scheme: 'bearer',
       bearerFormat: 'JWT',
-      description: 'An access token of /v1/auth/login or of your own backend.',
+      description: 'An access token of /v1/auth/login, of your own backend or of your identity provider; or an API key.',
     })
     .addTag('auth', 'Local accounts, tokens and tickets')
     .addTag('users', 'The caller and other users')

@@ -304,6 +304,8 @@ describe('a database that', () => {
   // Changes of one room wait for each other: each route has a room of its own, so that each meets the database.
   const ownExample = (route: string): Ask => {
     const ask = example(route);
+    // A token that does not count is answered without the database.
+    if (route === 'POST /v1/auth/revoke') return { body: { token: known() } };
     return ask.path?.room === undefined ? ask : { ...ask, path: { ...ask.path, room: randomUUID() } };
   };
   const isServed = async () => {

@@ -15,7 +15,7 @@ let talked: OpenApiRecorder;
 
 beforeAll(async () => {
   redis = await TestRedis.start();
-  server = await startTestApp({ REDIS_URL: redis.url });
+  server = await startTestApp({ REDIS_URL: redis.url, GUESTS: 'on' });
   document = await fetchDocument(server.url);
   talked = new OpenApiRecorder(document);
   await new Conversation(talked, server).talk();

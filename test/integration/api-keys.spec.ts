@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { Sql } from '../../src/database/sql.js';
+import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
+import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
+import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { until } from '../support/until.js';
+
+interface MadeKey {
+  id: string;
+  key: string;
+  botUser: string;
+}
+
+let database: TestDatabase;
+let here: ChatServer;
+/** Another instance, which only PostgreSQL joins with the first. */
+let there: ChatServer;
+let rows: pg.Client;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  here = await ChatServer.start({ DATABASE_URL: database.url });
+  there = await ChatServer.start({ DATABASE_URL: database.url });
+  rows = new pg.Client({ connectionString: database.url });
+  await rows.connect();
+});
+
+afterAll(async () => {
+  await rows.end();
+  await Promise.all([here.close(), there.close()]);
+  await database.drop();
+});
+
+const bearer = (token: string, headers: Record<string, string> = {}) => ({ authorization: `Bearer ${token}`, ...headers });
+const admin = () => here.test.token('root', { roles: ['admin'] });
+const call = (
+  token: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+  server = here,
+): Promise<HttpAnswer> => server.http(null, method, path, body, bearer(token, headers));
+
+async function make(scopes: string[], draft: object = {}, by = admin()): Promise<MadeKey> {
+  const { status, body } = await call(by, 'POST', '/v1/admin/api-keys', { name: 'Backend', scopes, ...draft });
+  expect([status, body]).toEqual([201, expect.anything()]);
+  return body as MadeKey;
+}
+
+const stored = async (id: string) => (await rows.query<Record<string, unknown>>('SELECT * FROM api_keys WHERE id = $1', [id])).rows[0]!;
+
+describe('an API key', () => {
+  it('is shown once, and stored as a hash', async () => {
+    const { status, headers, body } = await call(admin(), 'POST', '/v1/admin/api-keys', {
+      name: 'Deploy',
+      scopes: ['keys:read', 'users:act'],
+    });
+    expect([status, headers.get('cache-control')]).toEqual([201, 'no-store']);
+    const { key, ...view } = body as MadeKey;
+    expect(view).toEqual({
+      id: expect.any(String),
+      name: 'Deploy',
+      scopes: ['keys:read', 'users:act'],
+      botUser: `bot:${view.id}`,
+      createdBy: 'root',
+      createdAt: expect.any(String),
+      expiresAt: null,
+      revokedAt: null,
+      lastUsedAt: null,
+    });
+    expect(key).toMatch(new RegExp(`^pk_${view.id}_[\\w-]{43}$`));
+    const secret = key.slice(-43);
+    const dump = JSON.stringify((await rows.query(`SELECT k::text FROM api_keys k`)).rows);
+    expect(dump).not.toContain(secret);
+    const list = await call(admin(), 'GET', '/v1/admin/api-keys');
+    expect(list.body.items).toContainEqual(view);
+    expect(list.text).not.toContain(secret);
+  });
+
+  it('is listed in pages, the newest first', async () => {
+    const made = [await make(['keys:read']), await make(['keys:read']), await make(['keys:read'])].map(({ id }) => id).reverse();
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const { body } = await call(admin(), 'GET', `/v1/admin/api-keys?limit=2${cursor === null ? '' : `&cursor=${cursor}`}`);
+      const page = body as { items: { id: string }[]; nextCursor: string | null };
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    expect(seen.slice(0, 3)).toEqual(made);
+    expect(new Set(seen).size).toBe(seen.length);
+    const foreign = (await here.http('root', 'GET', '/v1/rooms?limit=1')).body as { nextCursor: string | null };
+    expect(foreign.nextCursor).toBeNull();
+    expect((await call(admin(), 'GET', '/v1/admin/api-keys?cursor=WyJ4Il0')).status).toBe(400);
+  });
+
+  it('may do what its scopes say, and nothing else of administrators', async () => {
+    const { key } = await make(['notices:write']);
+    const notice = { text: 'hi', level: 'info' };
+    expect((await call(key, 'POST', '/v1/admin/notices', notice)).status).toBe(202);
+    for (const [method, path, body] of [
+      ['PUT', '/v1/admin/users/u7/ban', undefined],
+      ['GET', '/v1/admin/api-keys', undefined],
+      ['POST', '/v1/admin/tokens', { user: 'u7' }],
+      ['POST', '/v1/admin/api-keys', { name: 'More', scopes: ['notices:write'] }],
+    ] as const)
+      expect([path, (await call(key, method, path, body)).status]).toEqual([path, 403]);
+  });
+
+  it('cannot make a key with scopes that it lacks', async () => {
+    const { key, botUser } = await make(['keys:write', 'notices:write']);
+    const refused = await call(key, 'POST', '/v1/admin/api-keys', { name: 'More', scopes: ['notices:write', 'users:write'] });
+    expect([refused.status, refused.body.message]).toEqual([403, 'Nobody can give what he does not have: users:write.']);
+    const less = await call(key, 'POST', '/v1/admin/api-keys', { name: 'Less', scopes: ['notices:write'] });
+    expect([less.status, less.body.createdBy]).toEqual([201, botUser]);
+  });
+
+  it('is refused when it is another by one character, unknown, or no key at all', async () => {
+    const { id, key } = await make(['keys:read']);
+    const other = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
+    const bad = [
+      other,
+      key.slice(0, -1),
+      `${key}A`,
+      key.replace(id, randomUUID()),
+      key.toUpperCase(),
+      `pk_${id}_`,
+      'pk_',
+      `pk_' OR true --_${key.slice(-43)}`,
+      `pk___proto___${key.slice(-43)}`,
+    ];
+    for (const text of bad) expect([text, (await call(text.replaceAll(' ', ''), 'GET', '/v1/me')).status]).toEqual([text, 401]);
+    expect((await call(key, 'GET', '/v1/me')).status).toBe(200);
+  });
+
+  it('expires', async () => {
+    const { id, key } = await make(['keys:read'], { expiresInSeconds: 60 });
+    const { expires_at, created_at } = await stored(id);
+    const lifeMs = (expires_at as Date).getTime() - (created_at as Date).getTime();
+    expect(Math.abs(lifeMs - 60_000)).toBeLessThan(100);
+    await rows.query(`UPDATE api_keys SET expires_at = clock_timestamp() - interval '1 second' WHERE id = $1`, [id]);
+    const { status, body } = await call(key, 'GET', '/v1/me');
+    expect([status, body.code, body.message]).toEqual([401, 'unauthenticated', 'The API key has expired.']);
+    expect((await refusedUpgrade(here.wsUrl, { token: key })).status).toBe(401);
+  });
+
+  it('costs no query once it is known, and its last use is stored once a minute', async () => {
+    const { id, key } = await make(['keys:read']);
+    expect((await call(key, 'GET', '/v1/me/sessions')).status).toBe(200);
+    await until(async () => (await stored(id))['last_used_at'] !== null, 'its use is stored');
+    const first = (await stored(id))['last_used_at'];
+    const statements: string[] = [];
+    const sql = here.get(Sql);
+    const query = sql.query.bind(sql);
+    sql.query = (statement, values) => {
+      statements.push(statement.name);
+      return query(statement, values);
+    };
+    try {
+      for (let i = 0; i < 20; i++) await call(key, 'GET', '/v1/me/sessions');
+    } finally {
+      sql.query = query;
+    }
+    expect(new Set(statements.filter((name) => name !== 'poll_changes'))).toEqual(new Set(['live_sessions']));
+    // Another instance has not stored it yet, and asks in vain.
+    expect((await call(key, 'GET', '/v1/me', undefined, {}, there)).status).toBe(200);
+    expect((await stored(id))['last_used_at']).toEqual(first);
+  });
+});
+
+describe('a revoked key', () => {
+  it('is refused on every instance, and the sockets that it has opened close, whoever’s they are', async () => {
+    const { id, key, botUser } = await make(['users:act']);
+    const bot = await ChatClient.connect(there.wsUrl, { token: key });
+    const acting = await ChatClient.connect(there.wsUrl, { token: key, headers: { 'parley-user': 'carol' } });
+    const carol = await there.connect('carol');
+    expect([bot, acting].map(({ frames }) => frames[0]!.data.userId as string)).toEqual([botUser, 'carol']);
+    expect((await call(key, 'GET', '/v1/me', undefined, {}, there)).status).toBe(200);
+    for (const attempt of [1, 2])
+      expect([attempt, (await call(admin(), 'DELETE', `/v1/admin/api-keys/${id}`)).status]).toEqual([attempt, 204]);
+    expect((await call(key, 'GET', '/v1/me')).status).toBe(401);
+    expect((await bot.closed).code).toBe(4101);
+    expect((await acting.closed).code).toBe(4101);
+    expect((await call(key, 'GET', '/v1/me', undefined, {}, there)).status).toBe(401);
+    expect((await refusedUpgrade(there.wsUrl, { token: key })).status).toBe(401);
+    expect(carol.socket.readyState).toBe(carol.socket.OPEN);
+    await carol.close();
+    const later = await ChatServer.start({ DATABASE_URL: database.url });
+    expect((await call(key, 'GET', '/v1/me', undefined, {}, later)).status).toBe(401);
+    await later.close();
+  });
+});
+
+describe('a backend', () => {
+  it('is a bot with the name of its key: it joins and sends, over REST and over a socket', async () => {
+    const { key, botUser } = await make(['keys:read'], { name: 'Deploy bot' });
+    expect((await call(key, 'GET', '/v1/me')).body).toMatchObject({ id: botUser, name: 'Deploy bot', roles: [] });
+    const room = await here.room('ann', 'public');
+    expect((await call(key, 'POST', `/v1/rooms/${room}/join`)).status).toBe(200);
+    const sent = await call(key, 'POST', `/v1/rooms/${room}/messages`, { text: 'Deployed.' }, { 'idempotency-key': 'd1' });
+    expect([sent.status, sent.body.sender]).toEqual([201, botUser]);
+    const client = await ChatClient.connect(here.wsUrl, { token: key });
+    expect(await client.command('message.send', { room, clientId: 'd2', text: 'And again.' })).toMatchObject({ duplicate: false });
+    await client.close();
+    expect((await call(key, 'GET', `/v1/rooms/${await here.room('ann', 'private')}`)).status).toBe(404);
+  });
+
+  it('acts as the user whom it names, with the scope users:act, and never as more than that user', async () => {
+    const { key } = await make(['users:act']);
+    const as = (user: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+      call(key, method, path, body, { 'parley-user': encodeURIComponent(user), ...headers });
+    expect((await as('dän, 1', 'GET', '/v1/me')).body).toMatchObject({ id: 'dän, 1', roles: [] });
+    const room = await here.room('ann', 'private', ['bob']);
+    const sent = await as('bob', 'POST', `/v1/rooms/${room}/messages`, { text: 'hi' }, { 'idempotency-key': 'm1' });
+    expect([sent.status, sent.body.sender]).toEqual([201, 'bob']);
+    expect((await as('eve', 'POST', `/v1/rooms/${room}/messages`, { text: 'hi' }, { 'idempotency-key': 'm2' })).status).toBe(404);
+    expect((await as('bob', 'PATCH', `/v1/rooms/${room}`, { name: 'Mine' })).status).toBe(403);
+    // An administrator's rights are in his tokens: his id brings none.
+    expect((await as('root', 'PUT', '/v1/admin/users/bob/ban')).status).toBe(403);
+    await call(admin(), 'PUT', '/v1/admin/users/bob/ban');
+    expect((await as('bob', 'GET', '/v1/me')).status).toBe(403);
+    await call(admin(), 'DELETE', '/v1/admin/users/bob/ban');
+    expect((await as('bob', 'GET', '/v1/me')).status).toBe(200);
+  });
+
+  it.each(['', '%', '%E0%A4%A', '%00', 'bob,eve', 'x'.repeat(256)])('is refused the user %j', async (user) => {
+    const { key } = await make(['users:act']);
+    const { status, body } = await call(key, 'GET', '/v1/me', undefined, { 'parley-user': user });
+    expect([status, body.details[0].path]).toEqual([400, 'Parley-User']);
+  });
+
+  it('without the scope, or with a user’s token, is refused when it names a user, and not taken for itself', async () => {
+    const { key } = await make(['tokens:write']);
+    for (const token of [key, admin(), here.test.token('bob')])
+      expect((await call(token, 'GET', '/v1/me', undefined, { 'parley-user': 'eve' })).status).toBe(403);
+    expect((await refusedUpgrade(here.wsUrl, { token: key, headers: { 'parley-user': 'eve' } })).status).toBe(403);
+  });
+
+  it('gets a ticket for a user’s socket, which dies with the key', async () => {
+    const { id, key } = await make(['users:act']);
+    const { body } = await call(key, 'POST', '/v1/auth/tickets', undefined, { 'parley-user': 'frank' });
+    const client = await ChatClient.connect(`${here.wsUrl}?ticket=${(body as { ticket: string }).ticket}`);
+    expect(client.frames[0]!.data).toMatchObject({ userId: 'frank' });
+    await call(admin(), 'DELETE', `/v1/admin/api-keys/${id}`);
+    expect((await client.closed).code).toBe(4101);
+  });
+
+  it('mints tokens for its users', async () => {
+    const { key } = await make(['tokens:write']);
+    const draft = { user: 'gina', name: 'Gina', roles: ['editor'], expiresInSeconds: 120 };
+    const { status, body, headers } = await call(key, 'POST', '/v1/admin/tokens', draft);
+    expect([status, body.expiresIn, headers.get('cache-control')]).toEqual([201, 120, 'no-store']);
+    expect((await call(body.accessToken as string, 'GET', '/v1/me')).body).toMatchObject({ id: 'gina', name: 'Gina', roles: ['editor'] });
+    const client = await ChatClient.connect(here.wsUrl, { token: body.accessToken as string });
+    expect(new Date(client.frames[0]!.data.expiresAt as string).getTime() - Date.now()).toBeLessThanOrEqual(120_000);
+    await client.close();
+    expect((await call(key, 'POST', '/v1/admin/tokens', { user: 'gina' })).body).toMatchObject({ expiresIn: 900 });
+  });
+
+  it('mints no administrator, unless it may do all that one may', async () => {
+    const { key } = await make(['tokens:write', 'keys:write']);
+    const draft = { user: 'gina', roles: ['editor', 'admin'] };
+    expect((await call(key, 'POST', '/v1/admin/tokens', draft)).status).toBe(403);
+    expect((await call(admin(), 'POST', '/v1/admin/tokens', draft)).status).toBe(201);
+  });
+});
