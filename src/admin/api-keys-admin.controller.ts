@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { ApiKeys, keyView } from '../auth/api-keys.service.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
@@ -20,6 +21,7 @@ export class ApiKeysAdminController {
 
   @Post()
   @RequireScope('keys:write')
+  @Audited('key.create')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Make an API key for a backend',
@@ -50,6 +52,7 @@ export class ApiKeysAdminController {
 
   @Delete(':key')
   @RequireScope('keys:write')
+  @Audited('key.revoke')
   @HttpCode(204)
   @ApiOperation({
     summary: 'Revoke an API key',

@@ -1,5 +1,6 @@
 import { Body, Controller, Header, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.js';
 import { CurrentUser } from '../auth/current-user.js';
 import { MintedTokens } from '../auth/minted-tokens.service.js';
 import type { Principal } from '../auth/principal.js';
@@ -15,6 +16,7 @@ export class TokensAdminController {
 
   @Post()
   @RequireScope('tokens:write')
+  @Audited('token.mint')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Sign an access token for a user',

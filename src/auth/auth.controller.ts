@@ -9,6 +9,7 @@ import { AccountsService } from './accounts.service.js';
 import { AccessTokenDto, GuestDto, GuestPassBody, LoginDto, RefreshTokenDto, RegisterDto, TicketBody, TokenPairBody } from './auth.dto.js';
 import { CurrentUser } from './current-user.js';
 import { GuestsService } from './guests.service.js';
+import { NotesRefusals } from './noted-refusals.js';
 import { OnlyWith } from './only-with.js';
 import type { Principal } from './principal.js';
 import { Public } from './public.js';
@@ -30,6 +31,7 @@ export class AuthController {
   @Post('register')
   @Public()
   @OnlyWith('localAccounts')
+  @NotesRefusals('account.register')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Make an account and log in', description: 'Not there with `LOCAL_ACCOUNTS=false`.' })
   @ApiCreatedResponse({ type: TokenPairBody })
@@ -41,6 +43,7 @@ export class AuthController {
   @Post('login')
   @Public()
   @OnlyWith('localAccounts')
+  @NotesRefusals('login.password')
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
@@ -56,6 +59,7 @@ export class AuthController {
   @Post('refresh')
   @Public()
   @OnlyWith('localAccounts')
+  @NotesRefusals('login.refresh')
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
@@ -100,6 +104,7 @@ export class AuthController {
   @Post('guest')
   @Public()
   @OnlyWith('guests')
+  @NotesRefusals('guest.enter')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Become a guest',

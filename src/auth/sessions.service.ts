@@ -5,6 +5,7 @@ import { Config } from '../config/config.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { newSecret, secretHash } from './opaque-secret.js';
+import { RefreshTokenReuse } from './refresh-token-reuse.js';
 import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
 import { bannedUser, disabledUser } from './revocations.js';
 import { CLEAR_EXPIRED, LIVE_SESSIONS, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
@@ -100,14 +101,17 @@ export class SessionsService {
   }
 
   async #refusal(hash: Buffer): Promise<ChatError> {
-    await this.#revokeBy(REVOKE_REUSED, hash);
+    const [ended] = await this.#revokeBy(REVOKE_REUSED, hash);
     const [user] = await this.sql.query<{ banned: boolean }>(WHO_IS_KEPT_OUT, [hash]);
-    if (!user) return new ChatError('unauthenticated', 'The refresh token is not valid.');
-    return user.banned ? bannedUser() : disabledUser();
+    if (user) return user.banned ? bannedUser() : disabledUser();
+    return new ChatError('unauthenticated', 'The refresh token is not valid.', ended && { cause: new RefreshTokenReuse(ended) });
   }
 
-  async #revokeBy(statement: Statement, hash: Buffer): Promise<void> {
-    for (const { act } of await this.sql.query<ActRow>(statement, [hash])) this.acts.publish(act);
+  /** @returns the session that has ended, if there is one */
+  async #revokeBy(statement: Statement, hash: Buffer): Promise<{ user: string; session: string }[]> {
+    const acts = await this.sql.query<ActRow>(statement, [hash]);
+    for (const { act } of acts) this.acts.publish(act);
+    return acts.flatMap(({ act: { act } }) => (act.kind === 'session.revoked' ? { user: act.user, session: act.session } : []));
   }
 
   async #pair(user: UserView, roles: readonly string[], sid: string, refreshToken: string): Promise<TokenPair> {

@@ -6,7 +6,7 @@ const shown = (environment: Record<string, string>) => {
   const settings = loadSettings(environment);
   const provided = {
     databaseUrl: settings.DATABASE_URL ?? 'postgres://own:made@localhost/parley',
-    jwtSecret: 'made-made-made-made-made-made-made',
+    jwtSecrets: ['made-made-made-made-made-made-made'],
   };
   return new Map(shownSettings(new Config(settings, provided)).map((setting) => [setting.name, setting]));
 };

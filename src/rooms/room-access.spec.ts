@@ -1,6 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Role, RoomType } from '../protocol/index.js';
-import { decide, type AccessFacts, explain, makingRefusal, refusal, ROOM_RULES, type RoomAction, type TargetFacts, type Verdict } from './room-access.js';
+import {
+  decide,
+  type AccessFacts,
+  explain,
+  makingRefusal,
+  refusal,
+  ROOM_RULES,
+  type RoomAction,
+  type TargetFacts,
+  type Verdict,
+} from './room-access.js';
 
 /**
  * The whole table, written down a second time. Columns: owner, moderator and member of a public or private room; a member of a direct
@@ -132,7 +142,8 @@ describe('whom an act is about', () => {
   it('a guest of the server becomes a member and no more, and makes no room', () => {
     for (const newRole of ['owner', 'moderator', 'member'] as const) {
       const verdict = newRole === 'member' ? 'allow' : 'forbidden';
-      for (const role of [null, 'member'] as const) expect(judge('member.set', 'owner', { role, newRole, self: false, guest: true })).toBe(verdict);
+      for (const role of [null, 'member'] as const)
+        expect(judge('member.set', 'owner', { role, newRole, self: false, guest: true })).toBe(verdict);
     }
     expect(judge('member.remove', 'moderator', { role: 'member', self: false, guest: true })).toBe('allow');
     expect([makingRefusal({ guest: true })?.code, makingRefusal({ guest: false })]).toEqual(['forbidden', null]);

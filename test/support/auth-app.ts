@@ -3,6 +3,7 @@ import { Test } from '@nestjs/testing';
 import { createHmac, randomUUID } from 'node:crypto';
 import request from 'supertest';
 import { AdminModule } from '../../src/admin/admin.module.js';
+import { AuditModule } from '../../src/audit/audit.module.js';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { BusModule } from '../../src/bus/bus.module.js';
 import { type Act, RoomBus, type Signal } from '../../src/bus/room-bus.js';
@@ -26,7 +27,7 @@ export interface AuthApp {
 export async function startAuthApp(databaseUrl: string, environment: Record<string, string> = {}): Promise<AuthApp> {
   const config = new Config(loadSettings({ DATABASE_POOL: '6', ...environment }), { databaseUrl, jwtSecrets: [TEST_SECRET] });
   const module = await Test.createTestingModule({
-    imports: [ConfigModule.register(config), DatabaseModule, BusModule, AuthModule, AdminModule],
+    imports: [ConfigModule.register(config), DatabaseModule, BusModule, AuditModule, AuthModule, AdminModule],
   }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ logger: false });
   app.useGlobalPipes(validationPipe());
