@@ -1,62 +1,19 @@
 import proxyAddress from 'proxy-addr';
 import { z } from 'zod';
-
-/** Reads `true`/`false`, `1`/`0`, `on`/`off`, in any case. */
-const flag = z.stringbool();
-const milliseconds = (max: number) => z.coerce.number().int().min(0).max(max);
-const count = (max: number) => z.coerce.number().int().min(1).max(max);
-const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-
-const list = z.string().transform((value) =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-
-const redisUrls = list.refine((urls) => urls.length > 0 && urls.every((url) => /^rediss?:\/\//.test(url)), {
-  message: 'must begin with redis:// or rediss://',
-});
-
-/** Tokens a second, and how many at once after a rest. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly burst: number;
-}
-
-const rate = z.string().refine(
-  (value) => {
-    const { perSecond, burst } = rateOf(value);
-    return /^\d{1,7}\/\d{1,7}$/.test(value) && perSecond >= 1 && burst >= 1;
-  },
-  { message: 'must be a rate a second and a burst, such as 50/500' },
-);
-
-function rateOf(value: string): Rate {
-  const [perSecond, burst] = value.split('/').map(Number);
-  return Object.freeze({ perSecond: perSecond!, burst: burst! });
-}
-
-const proxies = list.refine(isProxyList, { message: 'must be addresses, ranges such as 10.0.0.0/8, or loopback, linklocal, uniquelocal' });
-
-function isProxyList(addresses: string[]): boolean {
-  try {
-    proxyAddress.compile(addresses);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Signatures by a private key. HS256 is not among them: with it, whoever knows the provider's public key could sign. */
-export const PROVIDER_ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512'],
-  ...['PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512'],
-  ...['EdDSA', 'Ed25519'],
-] as const;
-
-const algorithms = list.pipe(z.array(z.enum(PROVIDER_ALGORITHMS, { error: `must be among ${PROVIDER_ALGORITHMS.join(', ')}` })).min(1));
+import {
+  count,
+  flag,
+  list,
+  milliseconds,
+  privateUrl,
+  proxies,
+  type Rate,
+  rate,
+  rateOf,
+  redisUrls,
+  seconds,
+  signatures,
+} from './setting-values.js';
 
 /**
  * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
@@ -100,14 +57,12 @@ export const SETTINGS = z.object({
   LOCAL_ACCOUNTS: flag.default(true).describe('Whether users may register and log in here.'),
   GUESTS: flag.default(false).describe('Whether anybody may get a token as a guest.'),
   GUEST_TOKEN_SECONDS: seconds(60, 86_400).default(3600).describe('Life of a guest: of his only token.'),
-  AUTH_JWKS_URL: z
-    .string()
-    .refine(isKeptFromOthers, 'must be an https:// URL, or http:// of this machine')
+  AUTH_JWKS_URL: privateUrl
     .optional()
     .describe('Key set (JWKS) of an identity provider, whose access tokens count too; needs its issuer and audience.'),
   AUTH_JWKS_ISSUER: z.string().optional().describe("The `iss` that the provider's tokens must have."),
   AUTH_JWKS_AUDIENCE: z.string().optional().describe("The `aud` that the provider's tokens must have."),
-  AUTH_JWKS_ALGORITHMS: algorithms.prefault('RS256,ES256,EdDSA').describe("Signatures that the provider's tokens may have."),
+  AUTH_JWKS_ALGORITHMS: signatures.prefault('RS256,ES256,EdDSA').describe("Signatures that the provider's tokens may have."),
   AUTH_NAME_CLAIM: z
     .string()
     .min(1)
@@ -310,11 +265,4 @@ function assertStrongSecrets({ JWT_SECRET: secrets }: Settings): void {
     if (Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET: must have at least 32 bytes');
     if (new Set(secret).size < 8) throw new ConfigError('JWT_SECRET: is too easy to guess: it has fewer than 8 different characters');
   }
-}
-
-/** Whoever could change the answer on its way could be any user. */
-function isKeptFromOthers(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname));
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { Config, type Rate } from '../config/config.js';
+import { Config } from '../config/config.js';
+import type { Rate } from '../config/setting-values.js';
 import { ChatError } from '../errors/chat-error.js';
 import { RedisConnections } from '../redis/redis-connections.js';
 import { RedisBreaker } from './redis-breaker.js';

@@ -1,4 +1,4 @@
-import type { Rate } from '../config/config.js';
+import type { Rate } from '../config/setting-values.js';
 import { type SharedWindows, type WindowOptions } from './shared-windows.js';
 import { type Standing, TokenBuckets } from './token-buckets.js';
 
