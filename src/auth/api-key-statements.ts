@@ -1,20 +1,23 @@
 import type { Statement } from '../database/sql.js';
 
+// By name: a column that a later release adds must not change what a prepared statement answers.
+const COLUMNS = 'id, name, hash, scopes, bot_user, created_by, created_at, expires_at, revoked_at, last_used_at';
+
 export const MAKE_KEY: Statement = {
   name: 'make_api_key',
   text: `INSERT INTO api_keys (id, name, hash, scopes, bot_user, created_by, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second') RETURNING *`,
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second') RETURNING ${COLUMNS}`,
 };
 
 export const FIND_KEYS: Statement = {
   name: 'find_api_keys',
-  text: 'SELECT * FROM api_keys WHERE id = ANY ($1::uuid[])',
+  text: `SELECT ${COLUMNS} FROM api_keys WHERE id = ANY ($1::uuid[])`,
 };
 
 // Ids are made in order of time: the newest first.
 export const LIST_KEYS: Statement = {
   name: 'list_api_keys',
-  text: 'SELECT * FROM api_keys WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2',
+  text: `SELECT ${COLUMNS} FROM api_keys WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2`,
 };
 
 // One that is revoked already comes back too: the answer to the first revocation may have been lost, and with it the act that follows.

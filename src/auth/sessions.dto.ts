@@ -32,6 +32,6 @@ export class OwnSessionListBody {
   @ApiProperty({ type: [OwnSessionBody] })
   items!: OwnSessionBody[];
 
-  @ApiProperty({ type: String, nullable: true, description: 'Always null: the list is whole.', example: null })
+  @ApiProperty({ type: String, nullable: true, description: 'Always null: there is no second page.', example: null })
   nextCursor!: null;
 }
