@@ -59,7 +59,7 @@ describe('docker-compose.yml', () => {
     for (const name of Object.keys(environment!)) expect(SETTINGS.shape).toHaveProperty(name);
     const set = Object.fromEntries(Object.entries(environment!).map(([name, value]) => [name, interpolated(value, given)]));
     const settings = loadSettings(set);
-    expect(settings).toMatchObject({ DATABASE_URL: 'postgresql://parley:p@postgres:5432/parley', JWT_SECRET: given.JWT_SECRET });
+    expect(settings).toMatchObject({ DATABASE_URL: 'postgresql://parley:p@postgres:5432/parley', JWT_SECRET: [given.JWT_SECRET] });
     expect(settings.REDIS_URL).toEqual(['redis://redis:6379']);
     for (const url of [settings.DATABASE_URL!, ...settings.REDIS_URL!]) expect(depends_on).toHaveProperty(new URL(url).hostname);
   });

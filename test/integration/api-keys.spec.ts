@@ -156,7 +156,7 @@ describe('an API key', () => {
     const sql = here.get(Sql);
     const query = sql.query.bind(sql);
     sql.query = (statement, values) => {
-      statements.push(statement.name);
+      statements.push(String(statement.name));
       return query(statement, values);
     };
     try {
