@@ -61,6 +61,17 @@ import { UsersController } from './users.controller.js';
     { provide: APP_GUARD, useClass: RateLimitGuard },
     { provide: APP_GUARD, useClass: ScopeGuard },
   ],
-  exports: [AccessControl, ApiKeys, MintedTokens, TokenService, Authenticator, Revocations, Mutes, SessionsService, UserDirectory, JwtGuard],
+  exports: [
+    AccessControl,
+    ApiKeys,
+    MintedTokens,
+    TokenService,
+    Authenticator,
+    Revocations,
+    Mutes,
+    SessionsService,
+    UserDirectory,
+    JwtGuard,
+  ],
 })
 export class AuthModule {}
