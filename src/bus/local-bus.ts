@@ -53,6 +53,10 @@ export class LocalBus extends RoomBus {
     return { status: 'up' };
   }
 
+  override get droppedAt(): null {
+    return null;
+  }
+
   // What is published is committed: a listener that fails must be no reason to commit it again.
   #tell(call: (listener: BusListener) => void): void {
     for (const listener of this.#listeners) {

@@ -123,6 +123,10 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
     return this.#probe.verdict();
   }
 
+  override get droppedAt(): number | null {
+    return this.outbox.droppedAt;
+  }
+
   readonly #round = (): void => {
     this.#subscriptions.tend();
     this.#probe.round(this.#subscriptions.links);

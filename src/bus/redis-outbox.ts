@@ -14,6 +14,7 @@ export class RedisOutbox {
   readonly #logger = new Logger(RedisOutbox.name);
   #bytesUnderWay = 0;
   #dropped = 0;
+  #droppedAt: number | null = null;
   #reported = 0;
 
   constructor(private readonly pubSub: PubSub) {}
@@ -27,18 +28,20 @@ export class RedisOutbox {
     return this.#dropped;
   }
 
+  /** When the last one was dropped, or known to be lost. */
+  get droppedAt(): number | null {
+    return this.#droppedAt;
+  }
+
   /** @param encode is called only when the message goes out */
   send(channel: string, encode: () => Buffer): void {
-    if (this.pubSub.publisher.status !== 'ready' || this.#bytesUnderWay >= MAX_BYTES_UNDER_WAY) {
-      this.#dropped++;
-      return;
-    }
+    if (this.pubSub.publisher.status !== 'ready' || this.#bytesUnderWay >= MAX_BYTES_UNDER_WAY) return this.#drop();
     const message = this.#encoded(channel, encode);
     if (!message) return;
     const bytes = message.length + channel.length + COMMAND_BYTES;
     this.#bytesUnderWay += bytes;
     this.#publish(channel, message)
-      .catch(() => this.#dropped++)
+      .catch(() => this.#drop())
       .finally(() => (this.#bytesUnderWay -= bytes));
   }
 
@@ -49,12 +52,17 @@ export class RedisOutbox {
     this.#reported = this.#dropped;
   }
 
+  #drop(): void {
+    this.#dropped++;
+    this.#droppedAt = performance.now();
+  }
+
   // Whoever publishes has committed already, and is not to fail by what cannot be told.
   #encoded(channel: string, encode: () => Buffer): Buffer | null {
     try {
       return encode();
     } catch (err) {
-      this.#dropped++;
+      this.#drop();
       this.#logger.error({ err, channel }, 'A message of the bus could not be encoded');
       return null;
     }

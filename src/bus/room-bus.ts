@@ -142,4 +142,7 @@ export abstract class RoomBus {
 
   /** Whether what is published is delivered, as was proved some seconds ago at most; costs nothing to ask. */
   abstract health(): BusHealth;
+
+  /** When something that was published is last known not to have gone out (ms on the monotonic clock); null: all has, as far as is known. */
+  abstract get droppedAt(): number | null;
 }

@@ -15,8 +15,9 @@ const MAX_KEPT = 10_000;
 export class DoubtfulReceipts {
   /** The longest kept first. */
   readonly #kept = new Map<string, Receipt & { at: number }>();
-  /** When the bus was last seen to be down; null when what was kept then has been told again. */
-  #downAt: number | null = null;
+  /** When the bus last failed, as far as is known; null when what was kept then has been told again. */
+  #failedAt: number | null = null;
+  #droppedAt: number | null = null;
 
   get isEmpty(): boolean {
     return this.#kept.size === 0;
@@ -29,15 +30,20 @@ export class DoubtfulReceipts {
     if (this.#kept.size > MAX_KEPT) this.#kept.delete(this.#kept.keys().next().value!);
   }
 
-  /** To be called each second or so. @returns what is to be told again: all that was kept, when the bus is well again */
-  due(isUp: boolean, now: number): Receipt[] {
-    if (!isUp) this.#downAt = now;
-    if (this.#downAt === null) {
+  /**
+   * To be called each second or so.
+   * @param droppedAt when the bus last lost something: it may have been down between two calls
+   * @returns what is to be told again: all that was kept, when the bus is well again
+   */
+  due(isUp: boolean, droppedAt: number | null, now: number): Receipt[] {
+    if (droppedAt !== this.#droppedAt) this.#failedAt = this.#droppedAt = droppedAt;
+    if (!isUp) this.#failedAt = now;
+    if (this.#failedAt === null) {
       this.#forgetUpTo(now - NOTICED_MS);
       return [];
     }
-    if (now - this.#downAt < SETTLED_MS) return [];
-    this.#downAt = null;
+    if (now - this.#failedAt < SETTLED_MS) return [];
+    this.#failedAt = null;
     const due = [...this.#kept.values()];
     this.#kept.clear();
     return due;
@@ -46,7 +52,7 @@ export class DoubtfulReceipts {
   /** Takes back what was due and could not be told, but for those who have a later one. */
   putBack(receipts: readonly Receipt[], now: number): void {
     for (const receipt of receipts) if (!this.#kept.has(`${receipt.room} ${receipt.user}`)) this.keep(receipt, now);
-    this.#downAt = now;
+    this.#failedAt = now;
   }
 
   #forgetUpTo(then: number): void {

@@ -59,7 +59,7 @@ export class ReadReceipts implements OnApplicationShutdown {
   }
 
   async #tellAgain(): Promise<void> {
-    const due = this.#doubtful.due(this.bus.health().status === 'up', performance.now());
+    const due = this.#doubtful.due(this.bus.health().status === 'up', this.bus.droppedAt, performance.now());
     try {
       await this.#publishMarks(due);
     } catch {
