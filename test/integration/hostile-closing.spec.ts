@@ -144,6 +144,16 @@ describe('caps', () => {
     await small.close();
   });
 
+  it('line 3: one address opens so many sockets and no more, whoever they are for', async () => {
+    const small = await ChatServer.start({ LIMITS: 'on', LIMIT_HANDSHAKES: '1/5' });
+    const attempts = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => small.connect(`visitor-${index}`)));
+    const refused = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [String(attempt.reason)] : []));
+    expect(attempts.length - refused.length).toBeGreaterThanOrEqual(5);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const reason of refused) expect(reason).toContain('429');
+    await small.close();
+  });
+
   it('line 4: X-Forwarded-For does not make a new client of an old one', async () => {
     const limited = await ChatServer.start({ LIMITS: 'on' });
     const { RateLimits } = await import('../../src/limits/rate-limits.js');

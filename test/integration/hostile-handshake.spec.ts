@@ -264,6 +264,40 @@ describe('tokens', () => {
   });
 });
 
+describe('secrets', () => {
+  it('line 5: no refusal repeats a token, a ticket or a password', async () => {
+    const secret = 'tell-nobody-of-this';
+    const badToken = server.signed({ name: secret }, {}, 'another-secret-0123456789-abcdefghijklmnop');
+    const signature = badToken.split('.')[2]!;
+    const url = server.wsUrl;
+    const refused = [
+      await refusedUpgrade(url, { token: badToken }),
+      await refusedUpgrade(`${url}?access_token=${badToken}`),
+      await refusedUpgrade(`${url}?ticket=${secret}`),
+      await refusedUpgrade(`${url}?ticket=${secret}&ticket=${secret}`),
+      await refusedUpgrade(`${url}/${secret}?access_token=${badToken}`),
+      await server.http(null, 'GET', `/v1/me?access_token=${badToken}`, undefined, { authorization: `Bearer ${badToken}` }),
+      await server.http(null, 'GET', `/nowhere?ticket=${secret}`),
+      await server.http(null, 'POST', '/v1/auth/refresh', { refreshToken: secret }),
+      await server.http(null, 'POST', '/v1/auth/refresh', { refreshToken: [secret] }),
+      await server.http(null, 'POST', '/v1/auth/login', { username: 'nobody', password: secret }),
+      await server.http(null, 'POST', '/v1/auth/register', { username: 'x', password: secret }),
+      await server.http(null, 'POST', '/v1/auth/login', `{"password":"${secret}`),
+    ];
+    for (const { status, body } of refused) {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(JSON.stringify(body)).not.toMatch(new RegExp(`${secret}|${signature}`));
+    }
+    const client = await server.connect('u1');
+    for (const data of [{ token: badToken }, { token: secret }, { token: [secret] }]) {
+      const error = (await client.command('auth.refresh', data).catch((thrown: unknown) => thrown)) as { data: object };
+      expect(JSON.stringify(error.data)).toContain('code');
+      expect(JSON.stringify(error.data)).not.toMatch(new RegExp(`${secret}|${signature}`));
+    }
+    await client.close();
+  });
+});
+
 async function rawRequest(text: string): Promise<string> {
   const socket = connect(Number(new URL(server.wsUrl).port), '127.0.0.1');
   let answer = '';

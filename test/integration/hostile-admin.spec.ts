@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { ChatServer } from '../support/chat-server.js';
+import { fetchDocument, operationsOf } from '../support/openapi-document.js';
+import { exampleAsk } from '../support/openapi-inputs.js';
+import type { Ask } from '../support/openapi-recorder.js';
+import { until } from '../support/until.js';
+
+/** Roles of an ordinary user, though they look like the one that counts. */
+const NEARLY = ['Admin', 'admin ', 'administrator', 'owner'];
+/** The action of a refusal where the route has none of its own. */
+const ANY_REQUEST = 'access.request';
+
+let server: ChatServer;
+let database: pg.Client;
+/** Of administration, as the document names them. */
+let routes: string[];
+let asks: Ask[];
+
+beforeAll(async () => {
+  server = await ChatServer.start();
+  database = new pg.Client({ connectionString: server.test.databaseUrl });
+  await database.connect();
+  const document = await fetchDocument(server.test.url);
+  const operations = [...operationsOf(document)].filter(([route]) => route.includes(' /v1/admin/'));
+  routes = operations.map(([route]) => route);
+  asks = operations.map(([, operation]) => exampleAsk(document, operation));
+});
+
+afterAll(async () => {
+  await database.end();
+  await server.close();
+});
+
+/** Asks each route for what is right by the document. @returns status and code of each, and the ids of the requests */
+async function askAll(headers: Record<string, string>): Promise<{ answers: unknown[]; requestIds: string[] }> {
+  const answers: unknown[] = [];
+  const requestIds: string[] = [];
+  for (const [index, route] of routes.entries()) {
+    const { path = {}, query = {}, body } = asks[index]!;
+    const [method, template] = route.split(' ') as [string, string];
+    const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name]!));
+    const search = new URLSearchParams(query as Record<string, string>).toString();
+    const requestId = randomUUID();
+    const answer = await server.http(null, method, `${filled}?${search}`, body, { ...headers, 'x-request-id': requestId });
+    requestIds.push(requestId);
+    answers.push([route, answer.status, (answer.body as { code: string }).code]);
+  }
+  return { answers, requestIds };
+}
+
+interface Entry {
+  request_id: string;
+  action: string;
+  outcome: string;
+  actor_id: string | null;
+}
+
+describe('line 23: every route of administration in the OpenAPI document', () => {
+  it.each([
+    ['a token of a user', 'mallory', 403, 'forbidden'],
+    ['no token', null, 401, 'unauthenticated'],
+  ] as const)('line 23: refuses who has %s, and the refusal is in the audit log as an act of its own', async (_, user, status, code) => {
+    expect(routes.length).toBeGreaterThan(20);
+    const token = user && { authorization: `Bearer ${server.test.token(user, { roles: NEARLY })}` };
+    const { answers, requestIds } = await askAll({ ...token });
+    expect(answers).toEqual(routes.map((route) => [route, status, code]));
+
+    const entries = async () =>
+      (await database.query<Entry>('SELECT * FROM audit_log WHERE request_id = ANY ($1) ORDER BY seq', [requestIds])).rows;
+    await until(async () => (await entries()).length >= routes.length, 'every refusal is written');
+    const written = (await entries()).map(({ request_id, action, outcome, actor_id }) => [
+      routes[requestIds.indexOf(request_id)],
+      outcome,
+      actor_id,
+      action === ANY_REQUEST,
+    ]);
+    expect(written).toEqual(routes.map((route) => [route, 'denied', user, false]));
+  });
+});
