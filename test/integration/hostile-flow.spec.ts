@@ -230,6 +230,17 @@ describe('floods', () => {
     await limited.close();
   });
 
+  it("line 33: a connection has a limit of its own, below its user's", async () => {
+    const limited = await ChatServer.start({ LIMITS: 'on', LIMIT_COMMANDS_PER_CONNECTION: '1/20' });
+    const [one, another] = [await limited.connect('twofold'), await limited.connect('twofold')];
+    const burst = Array.from({ length: 100 }, () => one.command('ping').catch((error: { code: string }) => error.code));
+    expect((await Promise.all(burst)).filter((answer) => answer === 'rate_limited').length).toBeGreaterThan(0);
+    // The user himself has some left.
+    await another.command('ping');
+    for (const client of [one, another]) await client.close();
+    await limited.close();
+  });
+
   it('more than 1,000 refused frames in ten seconds close with 4013, whatever is taken in between', async () => {
     const client = await server.connect('deaf');
     const limits = jest.spyOn(server.get(RateLimits), 'takeCommand').mockReturnValue(700);
