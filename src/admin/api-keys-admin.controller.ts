@@ -38,6 +38,7 @@ export class ApiKeysAdminController {
 
   @Get()
   @RequireScope('keys:read')
+  @Audited('key.list')
   @ApiOperation({
     summary: 'The API keys',
     description:
