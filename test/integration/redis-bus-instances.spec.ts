@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { AccessControl } from '../../src/auth/access-control.service.js';
+import { ApiKeys } from '../../src/auth/api-keys.service.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import type { RedisBus } from '../../src/bus/redis-bus.js';
 import { MAX_BYTES_UNDER_WAY } from '../../src/bus/redis-outbox.js';
@@ -114,6 +115,15 @@ describe('two instances on one database and one Redis', () => {
       expect([4101, 4203]).toContain(result.code);
       return waitedMs;
     };
+    const byKey = async (): Promise<number> => {
+      const by = { userId: 'root', name: null, roles: ['admin'], sessionId: null, tokenId: null, issuedAt: 0, expiresAt: Infinity };
+      const { key, view } = await a.get(ApiKeys).create(by, { name: 'Backend', scopes: ['users:act'] });
+      const client = await b.connect('', { token: key });
+      await a.get(ApiKeys).revoke(view.id);
+      const { result, waitedMs } = await timed(client.closed);
+      expect(result.code).toBe(4101);
+      return waitedMs;
+    };
     const byRoom = async (event: string, act: (inRoom: string) => Promise<unknown>): Promise<number> => {
       const inRoom = await a.room(`ann${made}`, 'private', event === 'room.added' ? [] : [`bob${made}`]);
       const client = await b.connect(`bob${made}`);
@@ -130,6 +140,7 @@ describe('two instances on one database and one Redis', () => {
       await access.unbanUser(eve);
       await until(() => connects(eve), 'she is let in again');
       took.push(
+        await byKey(),
         await bySockets((_, jti) => access.revokeToken(jti, eve, new Date(Date.now() + 60_000))),
         await byRoom('room.closed', (inRoom) => a.kick(`ann${made}`, inRoom, `bob${made}`)),
         await byRoom('room.closed', (inRoom) => a.http(`ann${made}`, 'DELETE', `/v1/rooms/${inRoom}`)),
