@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
 import { ChangesModule } from '../changes/changes.module.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { AccessControl } from './access-control.service.js';
@@ -34,6 +35,7 @@ import { UsersController } from './users.controller.js';
 @Module({
   // Secrets and options are given with each call, from the configuration.
   imports: [
+    AuditModule,
     ChangesModule,
     LimitsModule,
     JwtModule.register({}),
