@@ -41,7 +41,9 @@ export class WebServer {
     this.#isStopping = true;
     const app = this.#app;
     if (!app) return;
-    const cut = setTimeout(() => app.getHttpServer().closeAllConnections(), this.#config!.drainMs + CLOSE_MS);
+    const http = app.getHttpServer();
+    http.keepAliveTimeout = 1; // of requests under way: who asks no more must not be waited for
+    const cut = setTimeout(() => http.closeAllConnections(), this.#config!.drainMs + CLOSE_MS);
     await app.close().finally(() => clearTimeout(cut));
   }
 

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createApplication } from '../../src/application.js';
 import { Config, loadSettings, type Settings } from '../../src/config/config.js';
+import { CLOSE_MS } from '../../src/web-server.js';
 import { createTestDatabase } from './test-database.js';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdefghij';
@@ -28,9 +29,7 @@ export interface TestApp {
 export async function startTestApp(settings: TestSettings = {}): Promise<TestApp> {
   const database = settings.DATABASE_URL === undefined ? await createTestDatabase() : undefined;
   const databaseUrl = database?.url ?? settings.DATABASE_URL!;
-  const environment = { LOG_LEVEL: 'silent', LIMITS: 'off', DATABASE_POOL: '8', JWT_SECRET: SECRET, DRAIN_MS: '0', ...settings };
-  const loaded = loadSettings(environment);
-  const config = new Config(loaded, { databaseUrl, jwtSecrets: loaded.JWT_SECRET! });
+  const config = testConfig(databaseUrl, settings);
   let app: NestExpressApplication | undefined;
   try {
     app = await createApplication(config);
@@ -49,10 +48,17 @@ export async function startTestApp(settings: TestSettings = {}): Promise<TestApp
     app: started,
     token: (userId, claims) => signToken(config, userId, claims),
     close: async () => {
-      await started.close();
+      const cut = setTimeout(() => started.getHttpServer().closeAllConnections(), CLOSE_MS);
+      await started.close().finally(() => clearTimeout(cut));
       await database?.drop();
     },
   };
+}
+
+/** What `startTestApp` runs by. */
+export function testConfig(databaseUrl: string, settings: TestSettings = {}): Config {
+  const loaded = loadSettings({ LOG_LEVEL: 'silent', LIMITS: 'off', DATABASE_POOL: '8', JWT_SECRET: SECRET, DRAIN_MS: '0', ...settings });
+  return new Config(loaded, { databaseUrl, jwtSecrets: loaded.JWT_SECRET! });
 }
 
 function signToken(config: Config, userId: string, claims: Record<string, unknown> = {}): string {
