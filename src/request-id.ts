@@ -1,17 +1,15 @@
 import type { NextFunction, Request, Response } from 'express';
-import { randomUUID } from 'node:crypto';
 import { ChatError } from './errors/chat-error.js';
+import { requestIdOf } from './errors/request-id.js';
 
-const SAFE_ID = /^[\w.-]{1,64}$/;
 const MAX_HEADERS = 100;
 
 /**
- * Gives each request an id: the caller's own `x-request-id` when it is harmless, else a new one. It goes back in `x-request-id`, into error
- * bodies and into the logs. Runs first, so that even a body that cannot be parsed is answered with an id.
+ * Gives each request an id, which goes back in `x-request-id`, into error bodies and into the logs. Runs first, so that even a body that
+ * cannot be parsed is answered with an id.
  */
 export function requestId(request: Request & { id?: unknown }, response: Response, next: NextFunction): void {
-  const given = request.headers['x-request-id'];
-  const id = typeof given === 'string' && SAFE_ID.test(given) ? given : randomUUID();
+  const id = requestIdOf(request.headers);
   request.id = id;
   response.setHeader('x-request-id', id);
   response.setHeader('x-content-type-options', 'nosniff');

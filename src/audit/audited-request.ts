@@ -13,7 +13,8 @@ export type AuditedRequest = Request & {
 };
 
 const TARGET_FIELDS = ['user', 'sender', 'room', 'seq'] as const;
-const MAX_CHARS = 255;
+/** Of a value that was sent. */
+export const MAX_CHARS = 255;
 
 export function entryOf(
   request: AuditedRequest,
@@ -32,7 +33,8 @@ export function entryOf(
   };
 }
 
-function actorOf({ principal }: AuditedRequest): AuditActor {
+/** Whom its credentials proved, let in or not. */
+export function actorOf({ principal }: Pick<AuditedRequest, 'principal'>): AuditActor {
   if (!principal) return { kind: 'anonymous', id: null };
   return principal.key ? { kind: 'key', id: principal.key.id } : { kind: 'user', id: principal.userId };
 }

@@ -14,6 +14,11 @@ import { UserDirectory } from './user-directory.js';
 /** Names the user whom a backend acts for, percent-encoded where his id is not plain ASCII. */
 const ACTS_FOR = 'parley-user';
 
+/** What is asked with credentials. `principal` is whom they proved, from the moment they did: who is then refused is known by name. */
+export interface Claimed {
+  principal?: Principal;
+}
+
 /** Says who opens a socket, before it opens, and who makes a request, before it is looked at. Both make the user known to this server. */
 @Injectable()
 export class Authenticator {
@@ -31,28 +36,29 @@ export class Authenticator {
    * @throws {ChatError} `unauthenticated`, `forbidden` (banned, or may not act for another), `validation_failed` (a malformed subprotocol or header),
    * `unavailable`, `timeout`
    */
-  async authenticateUpgrade(request: IncomingMessage): Promise<Principal> {
+  async authenticateUpgrade(request: IncomingMessage & Claimed): Promise<Principal> {
     this.revocations.assertCurrent();
     const { kind, value } = readUpgradeCredentials(request, { queryToken: this.config.wsQueryToken });
     const found = kind === 'ticket' ? await this.tickets.redeem(value) : await this.#identify(value);
-    return this.#admit(found, request.headers);
+    return this.#admit(found, request);
   }
 
   /** By the header `Authorization` alone. @throws {ChatError} as `authenticateUpgrade` */
-  async authenticateRequest({ headers }: Pick<IncomingMessage, 'headers'>): Promise<Principal> {
-    const token = bearerToken(headers.authorization);
+  async authenticateRequest(request: Pick<IncomingMessage, 'headers'> & Claimed): Promise<Principal> {
+    const token = bearerToken(request.headers.authorization);
     if (token === null) throw new ChatError('unauthenticated', 'An access token is needed: Authorization: Bearer <token>.');
     const found = await this.#identify(token);
     this.revocations.assertCurrent();
-    return this.#admit(found, headers);
+    return this.#admit(found, request);
   }
 
   #identify(token: string): Promise<Principal> {
     return looksLikeApiKey(token) ? this.keys.verify(token) : this.tokens.verify(token);
   }
 
-  async #admit(found: Principal, headers: IncomingHttpHeaders): Promise<Principal> {
-    const principal = actingFor(found, headers[ACTS_FOR]);
+  async #admit(found: Principal, request: { headers: IncomingHttpHeaders } & Claimed): Promise<Principal> {
+    request.principal = found;
+    const principal = (request.principal = actingFor(found, request.headers[ACTS_FOR]));
     this.revocations.assertValid(principal);
     await this.directory.open(principal);
     return principal;

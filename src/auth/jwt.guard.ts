@@ -38,7 +38,7 @@ export class JwtGuard implements CanActivate {
   async #allowRequest(context: ExecutionContext): Promise<boolean> {
     if (this.reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [context.getHandler(), context.getClass()])) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    request.principal = await this.authenticator.authenticateRequest(request);
+    await this.authenticator.authenticateRequest(request);
     return true;
   }
 }

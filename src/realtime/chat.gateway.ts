@@ -1,8 +1,5 @@
 import { UseFilters } from '@nestjs/common';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { Revocations } from '../auth/revocations.js';
-import { TokenService } from '../auth/tokens.service.js';
-import { ChatError } from '../errors/chat-error.js';
 import { HistoryService } from '../messaging/history.service.js';
 import { MessagingService } from '../messaging/messaging.service.js';
 import { ReadMarks } from '../messaging/read-marks.service.js';
@@ -11,6 +8,7 @@ import { TypingService } from '../presence/typing.service.js';
 import type { CommandData, CommandName } from '../protocol/index.js';
 import { RoomsService } from '../rooms/rooms.service.js';
 import type { Command } from './command.js';
+import { Renewals } from './renewals.service.js';
 import { SubscriptionsService } from './subscriptions.service.js';
 import { WsErrorFilter } from './ws-error.filter.js';
 
@@ -31,8 +29,7 @@ export class ChatGateway {
     private readonly readMarks: ReadMarks,
     private readonly presence: PresenceService,
     private readonly typing: TypingService,
-    private readonly tokens: TokenService,
-    private readonly revocations: Revocations,
+    private readonly renewals: Renewals,
   ) {}
 
   @SubscribeMessage('room.subscribe')
@@ -112,12 +109,8 @@ export class ChatGateway {
   }
 
   @SubscribeMessage('auth.refresh')
-  async refresh(@MessageBody() { session, data }: Call<'auth.refresh'>): Promise<{ expiresAt: string }> {
-    const principal = await this.tokens.verify(data.token);
-    this.revocations.assertValid(principal);
-    if (principal.userId !== session.userId) throw new ChatError('forbidden', 'The token is of another user.');
-    session.renew(principal);
-    return { expiresAt: new Date(principal.expiresAt).toISOString() };
+  refresh(@MessageBody() { session, data }: Call<'auth.refresh'>) {
+    return this.renewals.renew(session, data.token);
   }
 
   @SubscribeMessage('ping')

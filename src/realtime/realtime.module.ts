@@ -5,12 +5,14 @@ import { LogModule } from '../log/log.module.js';
 import { MessagingModule } from '../messaging/messaging.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
+import { AccessRefusals } from './access-refusals.js';
 import { ChatGateway } from './chat.gateway.js';
 import { ConnectionAnswers } from './connection-answers.js';
 import { Drain } from './drain.js';
 import { Heartbeat } from './heartbeat.js';
 import { Hub } from './hub.js';
 import { InstanceReport } from './instance-report.js';
+import { Renewals } from './renewals.service.js';
 import { RoomNotices } from './room-notices.js';
 import { RoomStreams } from './room-streams.js';
 import { Sessions } from './sessions.service.js';
@@ -21,12 +23,14 @@ import { Upgrade } from './upgrade.js';
 @Module({
   imports: [AuthModule, ChangesModule, LogModule, MessagingModule, PresenceModule, RoomsModule],
   providers: [
+    AccessRefusals,
     ChatGateway,
     ConnectionAnswers,
     Drain,
     Heartbeat,
     Hub,
     InstanceReport,
+    Renewals,
     RoomNotices,
     RoomStreams,
     Sessions,

@@ -1,13 +1,14 @@
 import type { INestApplicationContext, WsMessageHandler } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../auth/principal.js';
 import { ChatError } from '../errors/chat-error.js';
-import { httpErrorAnswer, toChatError } from '../errors/http-error.js';
+import { type HttpErrorAnswer, httpErrorAnswer, toChatError } from '../errors/http-error.js';
+import { requestIdOf } from '../errors/request-id.js';
 import { LIMITS } from '../protocol/index.js';
+import { AccessRefusals } from './access-refusals.js';
 import { Command } from './command.js';
 import type { ClientInfo, Session } from './session.js';
 import { Sessions } from './sessions.service.js';
@@ -26,6 +27,7 @@ const EVERY_CLIENT = {};
 export class ChatAdapter extends WsAdapter {
   readonly #handlers = new Map<string, Handler>();
   readonly #upgrade: Upgrade;
+  readonly #refusals: AccessRefusals;
   readonly #sessions: Sessions;
   readonly #http: Server;
   #sockets: WebSocketServer | undefined;
@@ -34,6 +36,7 @@ export class ChatAdapter extends WsAdapter {
     super(app);
     this.#http = app.getHttpServer();
     this.#upgrade = app.get(Upgrade, { strict: false });
+    this.#refusals = app.get(AccessRefusals, { strict: false });
     this.#sessions = app.get(Sessions, { strict: false });
   }
 
@@ -46,7 +49,9 @@ export class ChatAdapter extends WsAdapter {
       handleProtocols: (offered) => (offered.has('parley.v1') ? 'parley.v1' : false),
     });
     // Whatever else ws finds wrong, in our words too.
-    this.#sockets.on('wsClientError', (error: Error, socket: Socket) => refuse(socket, new ChatError('validation_failed', error.message)));
+    this.#sockets.on('wsClientError', (error: Error, socket: Socket, request: IncomingMessage) =>
+      this.#refuse(request, socket, new ChatError('validation_failed', error.message)),
+    );
     this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => void this.#onUpgrade(request, socket, head));
     return this.#sockets;
   }
@@ -84,7 +89,7 @@ export class ChatAdapter extends WsAdapter {
       const principal = await this.#upgrade.admit(request);
       if (!this.#accept(request, socket, head, principal)) this.#upgrade.release(principal);
     } catch (error) {
-      refuse(socket, error);
+      this.#refuse(request, socket, error);
     }
   }
 
@@ -100,9 +105,16 @@ export class ChatAdapter extends WsAdapter {
         this.#open(ws, socket, principal, this.#upgrade.clientOf(request));
       });
     } catch (error) {
-      refuse(socket, error);
+      this.#refuse(request, socket, error);
     }
     return isOpen;
+  }
+
+  #refuse(request: IncomingMessage, socket: Socket, error: unknown): void {
+    const refusal = refusalOf(toChatError(error));
+    const requestId = requestIdOf(request.headers);
+    this.#refusals.noteHandshake(request, requestId, refusal);
+    end(socket, httpErrorAnswer(refusal, requestId));
   }
 
   #open(ws: WebSocket, socket: Socket, principal: Principal, client: ClientInfo): void {
@@ -149,11 +161,11 @@ function refusalOf(error: ChatError): ChatError {
   return error.code === 'timeout' ? new ChatError('unavailable', 'The server is not ready.', { retryAfterMs: 1_000, cause: error }) : error;
 }
 
-function refuse(socket: Socket, error: unknown): void {
-  const { status, headers, body } = httpErrorAnswer(refusalOf(toChatError(error)), randomUUID());
+function end(socket: Socket, { status, headers, body }: HttpErrorAnswer): void {
   const json = JSON.stringify(body);
   const lines = Object.entries({
     ...headers,
+    'X-Request-Id': body.requestId,
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(json)),
     Connection: 'close',

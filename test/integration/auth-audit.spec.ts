@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
 import { until } from '../support/until.js';
 
@@ -113,5 +115,106 @@ describe('the audit log', () => {
     );
     const dump = JSON.stringify(all);
     expect([dump.includes(key.slice(-43)), dump.includes((minted.body as { accessToken: string }).accessToken)]).toEqual([false, false]);
+  });
+});
+
+describe('of sockets the audit log', () => {
+  const admin = () => ({ authorization: `Bearer ${server.test.token('root', { roles: ['admin'] })}` });
+  const shown = ({ action, outcome, actor_kind, actor_id, address, request_id, details }: Row) => [
+    [action, outcome, address, request_id],
+    actor_kind === 'anonymous' ? actor_id : `${actor_kind} ${actor_id}`,
+    details,
+  ];
+  const refused = async (requestId: string, headers: Record<string, string>, query = '') => {
+    const { status, body } = await refusedUpgrade(server.wsUrl + query, { headers: { ...headers, 'x-request-id': requestId } });
+    expect(body.requestId).toBe(requestId);
+    return status;
+  };
+  const expectNewest = async (count: number, requestId: string, actor: string | null, details: object, action = 'access.handshake') =>
+    expect(shown((await written(count)).at(-1)!)).toEqual([[action, 'denied', '127.0.0.1', requestId], actor, details]);
+
+  it.each([
+    ['banned', '/ban', undefined],
+    ['disabled', '/disabled', { disabled: true }],
+  ])('names a user who is %s, whose handshake or request is refused', async (standing, path, act) => {
+    const user = `who-is-${standing}`;
+    const authorization = `Bearer ${server.test.token(user)}`;
+    const { body } = await server.http(user, 'POST', '/v1/auth/tickets');
+    await server.http(null, 'PUT', `/v1/admin/users/${user}${path}`, act, admin());
+    const message = `The user is ${standing}.`;
+    expect(await refused('socket', { authorization })).toBe(403);
+    await expectNewest(3, 'socket', `user ${user}`, { code: 'forbidden', message });
+    expect(await refused('ticket', {}, `?ticket=${body.ticket as string}`)).toBe(403);
+    await expectNewest(4, 'ticket', `user ${user}`, { code: 'forbidden', message });
+    expect((await server.http(null, 'GET', '/v1/me', undefined, { authorization, 'x-request-id': 'rest' })).status).toBe(403);
+    await expectNewest(5, 'rest', `user ${user}`, { code: 'forbidden' }, 'access.request');
+  });
+
+  it('has a handshake without good credentials, with the user whom they proved, and no token', async () => {
+    const bad = server.signed({ sub: 'u1' }, {}, 'a-secret-of-somebody-else-0123456789-abcdef');
+    const expired = server.test.token('u1', { exp: Math.floor(Date.now() / 1000) - 10 });
+    const revoked = server.test.token('u1', { jti: 'gone' });
+    await server.http(null, 'POST', '/v1/auth/revoke', { token: revoked });
+    const code = 'unauthenticated';
+    expect(await refused('none', {})).toBe(401);
+    await expectNewest(1, 'none', null, { code, message: 'An access token or a ticket is needed.' });
+    expect(await refused('bad', { authorization: `Bearer ${bad}` })).toBe(401);
+    await expectNewest(2, 'bad', null, { code, message: 'The access token is not valid.' });
+    expect(await refused('expired', {}, `?access_token=${expired}`)).toBe(401);
+    await expectNewest(3, 'expired', null, { code, message: 'The access token has expired.' });
+    expect(await refused('revoked', { authorization: `Bearer ${revoked}` })).toBe(401);
+    await expectNewest(4, 'revoked', 'user u1', { code, message: 'The access token or API key has been revoked.' });
+    const all = JSON.stringify(await rows());
+    expect([bad, expired, revoked].filter((token) => all.includes(token))).toEqual([]);
+  });
+
+  it('has an Origin that is not on the list, and no handshake that is malformed or goes elsewhere', async () => {
+    const authorization = `Bearer ${server.test.token('u1')}`;
+    expect(await refused('elsewhere', { authorization }, '/elsewhere')).toBe(404);
+    expect(await refused('malformed', { 'sec-websocket-protocol': 'bearer.x' })).toBe(400);
+    expect(await refused('origin', { authorization, origin: 'https://evil.org' })).toBe(403);
+    const details = { code: 'forbidden', message: 'This Origin is not allowed.', origin: 'https://evil.org' };
+    await expectNewest(1, 'origin', null, details);
+  });
+
+  it('holds up no refusal while it cannot be written, and folds a storm of them', async () => {
+    await server.get(AuditLog).onModuleDestroy(); // a new window
+    await client.query('BEGIN; SELECT FROM audit_head FOR UPDATE');
+    const storm = Array.from({ length: 60 }, () => refusedUpgrade(server.wsUrl, { token: 'nonsense' }));
+    expect((await Promise.all(storm)).filter(({ status }) => status === 401)).toHaveLength(60);
+    expect(await rows()).toEqual([]);
+    await client.query('COMMIT');
+    await server.get(AuditLog).onModuleDestroy();
+    const all = await written(11);
+    expect(all.at(-1)).toMatchObject({ action: 'access.handshake', address: '127.0.0.1', details: { folded: 50 } });
+  });
+
+  it('has a new token that an open socket may not have, and not what a room forbids its members', async () => {
+    const ada = await server.connect('ada');
+    const room = await server.room('ada', 'public', ['bob']);
+    const { seq } = await ada.command('message.send', { room, clientId: '1', text: 'hi' });
+    const bob = await server.connect('bob');
+    await expect(bob.command('message.delete', { room, seq })).rejects.toMatchObject({ code: 'forbidden' });
+    expect((await server.http('bob', 'DELETE', `/v1/rooms/${room}/messages/${seq as number}`)).status).toBe(403);
+    await expect(bob.command('auth.refresh', { token: 'nonsense' })).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(bob.command('auth.refresh', { token: server.test.token('ada') })).rejects.toMatchObject({ code: 'forbidden' });
+    const connection = bob.frames[0]!.data.connectionId as string;
+    const common = {
+      action: 'access.renewal',
+      outcome: 'denied',
+      actor_kind: 'user',
+      actor_id: 'bob',
+      address: '127.0.0.1',
+      request_id: null,
+    };
+    expect(await written(2)).toEqual([
+      expect.objectContaining({ ...common, target: { connection }, details: { code: 'unauthenticated', message: expect.any(String) } }),
+      expect.objectContaining({
+        ...common,
+        target: { connection, user: 'ada' },
+        details: { code: 'forbidden', message: expect.any(String) },
+      }),
+    ]);
+    await Promise.all([ada.close(), bob.close()]);
   });
 });
