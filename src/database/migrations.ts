@@ -5,6 +5,7 @@ import { Administration1766400000000 } from './migrations/1766400000000-administ
 import { AuditLog1766500000000 } from './migrations/1766500000000-audit-log.js';
 import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-user.js';
 import { Moderation1768000000000 } from './migrations/1768000000000-moderation.js';
+import { AuditSearchPath1768150000000 } from './migrations/1768150000000-audit-search-path.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   AuditLog1766500000000,
   RoomsPerUser1766550000000,
   Moderation1768000000000,
+  AuditSearchPath1768150000000,
 ];

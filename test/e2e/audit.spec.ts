@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { migrate } from '../../src/database/migrate.js';
+import { BuiltServer, REPOSITORY } from '../support/built-server.js';
+import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
+import { administer } from '../support/test-postgres.js';
+import { until } from '../support/until.js';
+
+// The names and passwords of the page, and those that stand for them here: roles are the whole PostgreSQL's.
+const suffix = randomBytes(4).toString('hex');
+const [OWNER, SERVER, DATABASE] = [`parley_owner_${suffix}`, `parley_server_${suffix}`, `parley_audit_${suffix}`];
+const SECRET = 'a-secret-of-the-tests-0123456789-abcdefghij';
+const page = readFileSync(join(REPOSITORY, 'docs/operations.md'), 'utf8');
+const section = page.split('### Servers that cannot change it\n')[1]!.split('\n## ')[0]!;
+const [MAKE, GRANT] = [...section.matchAll(/```sql\n([^]*?)```/g)].map(([, block]) =>
+  block!
+    .replace(/DATABASE parley\b/, `DATABASE ${DATABASE}`)
+    .replaceAll('parley_owner', OWNER)
+    .replaceAll('parley_server', SERVER),
+);
+
+const adminUrl = process.env.PARLEY_TEST_ADMIN_URL!;
+const urlOf = (role: string, password: string) => {
+  const url = new URL(adminUrl);
+  [url.username, url.password, url.pathname] = [role, password, `/${DATABASE}`];
+  return url.href;
+};
+const serverUrl = urlOf(SERVER, 'another-password');
+
+let server: BuiltServer | undefined;
+let base: string;
+/** As the owner, as the servers' role, and as a superuser, all in the database. */
+let owner: pg.Client;
+let role: pg.Client;
+let superuser: pg.Client;
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
+
+async function http(token: string | null, method: string, path: string, body?: object) {
+  const headers: Record<string, string> = { 'x-request-id': 'e2e', ...(body && { 'content-type': 'application/json' }) };
+  if (token !== null) headers.authorization = `Bearer ${token}`;
+  const response = await fetch(base + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  return { status: response.status, text: await response.text() };
+}
+
+function adminToken(): string {
+  const now = Math.floor(Date.now() / 1000);
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const claims = { sub: 'root', roles: ['admin'], iss: 'parley', aud: 'parley', iat: now, exp: now + 3600, jti: randomUUID() };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
+}
+
+const rows = async () => (await role.query<Record<string, unknown>>('SELECT * FROM audit_log ORDER BY seq')).rows;
+
+beforeAll(async () => {
+  for (const statement of MAKE!.split(';\n').filter(Boolean)) await administer(adminUrl, statement);
+  await expect(migrate(serverUrl)).rejects.toMatchObject({ code: '42501' });
+  await migrate(urlOf(OWNER, 'one-password'));
+  [owner, role] = [await connect(urlOf(OWNER, 'one-password')), await connect(serverUrl)];
+  const { username, password } = new URL(adminUrl);
+  superuser = await connect(urlOf(username, password));
+  await owner.query(GRANT!);
+  server = BuiltServer.start({ settings: { DATABASE_URL: serverUrl, JWT_SECRET: SECRET, DRAIN_MS: '0', LOG_LEVEL: 'warn' } });
+  base = await server.ready();
+}, 60_000);
+
+afterAll(async () => {
+  await server?.stop('SIGKILL');
+  await Promise.all([owner, role, superuser].map((client?: pg.Client) => client?.end()));
+  await administer(adminUrl, `DROP DATABASE ${DATABASE} WITH (FORCE)`);
+  for (const name of [SERVER, OWNER]) await administer(adminUrl, `DROP ROLE ${name}`);
+});
+
+describe('a server under a role that owns nothing', () => {
+  it('is not a superuser’s, and serves: accounts, rooms, messages, refusals and acts of administrators', async () => {
+    const { rows: found } = await role.query<{ rolsuper: boolean }>('SELECT rolsuper FROM pg_roles WHERE rolname = current_user');
+    expect(found).toEqual([{ rolsuper: false }]);
+    const account = { username: 'ada', password: 'correct horse battery staple' };
+    expect((await http(null, 'POST', '/v1/auth/login', account)).status).toBe(401);
+    const { accessToken, user } = JSON.parse((await http(null, 'POST', '/v1/auth/register', account)).text) as {
+      accessToken: string;
+      user: { id: string };
+    };
+    const wsUrl = `${base.replace('http', 'ws')}/ws`;
+    const ada = await ChatClient.connect(wsUrl, { token: accessToken });
+    const room = (JSON.parse((await http(accessToken, 'POST', '/v1/rooms', { type: 'public', name: 'Lobby' })).text) as { id: string }).id;
+    await ada.command('room.subscribe', { room });
+    const { seq } = (await ada.command('message.send', { room, clientId: '1', text: 'hi' })) as { seq: number };
+    await ada.seen((frame) => frame.event === 'message.created' && frame.seq === seq);
+    await ada.command('message.edit', { room, seq, text: 'hello' });
+    await ada.command('read.set', { room, seq });
+
+    const admin = adminToken();
+    const statuses = [
+      await http(admin, 'POST', `/v1/admin/messages/${room}/${seq}/remove`, { reason: 'e2e' }),
+      await http(admin, 'PUT', '/v1/admin/users/mallory/mute'),
+      await http(admin, 'POST', '/v1/admin/api-keys', { name: 'Backend', scopes: ['tokens:write'] }),
+      await http(admin, 'POST', '/v1/admin/notices', { text: 'Soon', level: 'info' }),
+      await http(admin, 'GET', '/v1/admin/statistics'),
+      await http(admin, 'PUT', `/v1/admin/users/${user.id}/ban`),
+    ].map(({ status }) => status);
+    expect(statuses).toEqual([200, 204, 201, 202, 200, 204]);
+    expect((await ada.closed).code).toBe(4203);
+    expect((await refusedUpgrade(wsUrl, { token: accessToken })).status).toBe(403);
+
+    await until(async () => (await rows()).some(({ action }) => action === 'access.handshake'), 'the refusal is written');
+    expect((await rows()).map(({ action, outcome, actor_id }) => [action, outcome, actor_id])).toEqual([
+      ['login.password', 'denied', 'ada'],
+      ...['message.remove', 'user.mute', 'key.create', 'notice.send'].flatMap((action) =>
+        ['begun', 'ok'].map((is) => [action, is, 'root']),
+      ),
+      ['statistics.read', 'ok', 'root'],
+      ['user.ban', 'begun', 'root'],
+      ['user.ban', 'ok', 'root'],
+      ['access.handshake', 'denied', user.id],
+    ]);
+    expect((await http(admin, 'GET', '/v1/admin/audit/export')).text.trimEnd().split('\n')).toHaveLength(13);
+    expect(server!.output).not.toMatch(/"level":[56]0/);
+  });
+
+  it.each([
+    'UPDATE audit_log SET actor_id = NULL',
+    'DELETE FROM audit_log',
+    'TRUNCATE audit_log',
+    `INSERT INTO audit_log SELECT * FROM audit_log`,
+    'UPDATE audit_head SET seq = 0',
+    'DELETE FROM audit_head',
+  ])('cannot %s', async (statement) => {
+    await expect(role.query(statement)).rejects.toMatchObject({ code: '42501', message: expect.stringMatching(/^permission denied/) });
+  });
+
+  it.each([
+    'ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only',
+    'DROP TRIGGER audit_log_append_only ON audit_log',
+    'CREATE OR REPLACE FUNCTION refuse_audit_change_v1() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+    'DROP TABLE audit_log',
+  ])('cannot %s', async (statement) => {
+    await expect(role.query(statement)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('cannot put a table of its own in the way of the function that runs with the owner’s rights', async () => {
+    const before = (await rows()).length;
+    await role.query(`CREATE TEMP TABLE audit_log AS TABLE public.audit_log WITH NO DATA;
+      CREATE FUNCTION pg_temp.as_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN ALTER TABLE public.audit_log DISABLE TRIGGER audit_log_append_only; RETURN NULL; END $$;
+      CREATE TRIGGER as_owner AFTER INSERT ON pg_temp.audit_log EXECUTE FUNCTION pg_temp.as_owner()`);
+    await role.query(`SELECT append_audit_v1('[{"action":"a.b","outcome":"ok","actorKind":"server"}]')`);
+    await role.query('DROP TABLE pg_temp.audit_log');
+    expect(await rows()).toHaveLength(before + 1);
+    const { rows: triggers } = await superuser.query(`SELECT tgenabled FROM pg_trigger WHERE tgname = 'audit_log_append_only'`);
+    expect(triggers).toEqual([{ tgenabled: 'A' }]);
+  });
+});
+
+describe('npm run audit:verify', () => {
+  /** Under the servers' role, as an operator runs it. */
+  async function verify(): Promise<{ code: number | null; output: string; errors: string }> {
+    const child = spawn('npm', ['run', '-s', 'audit:verify'], {
+      cwd: REPOSITORY,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: serverUrl },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [output, errors] = ['', ''];
+    child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+    child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, output, errors };
+  }
+
+  it('says that the log is as it was written, and where it ends', async () => {
+    const { seq, hash } = (await rows()).at(-1)! as { seq: string; hash: Buffer };
+    const head = `${seq}:${hash.toString('hex')}`;
+    expect(await verify()).toEqual({ code: 0, output: `The audit log is as it was written: ${seq} rows, head ${head}\n`, errors: '' });
+  });
+
+  it.each([
+    ['changed', ['UPDATE audit_log SET actor_id = NULL WHERE seq = 3'], 'row 3 was changed'],
+    ['removed', ['DELETE FROM audit_log WHERE seq = 5'], 'row 5 is missing: after 4 comes 6'],
+    [
+      'reordered',
+      ['0 WHERE seq = 7', '7 WHERE seq = 8', '8 WHERE seq = 0'].map((move) => `UPDATE audit_log SET seq = ${move}`),
+      'row 7 does not follow the row before it: one of them was changed or moved',
+    ],
+  ])('finds a row that was %s, by who owns the log, and names it', async (_, statements, found) => {
+    await owner.query('CREATE TABLE kept AS TABLE audit_log; ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only');
+    // The owner has taken from himself what he can give himself again.
+    await owner.query('GRANT UPDATE, DELETE ON audit_log TO CURRENT_USER');
+    for (const statement of statements) await owner.query(statement);
+    expect(await verify()).toEqual({ code: 1, output: '', errors: `The audit log was tampered with: ${found}\n` });
+    await owner.query('DELETE FROM audit_log; INSERT INTO audit_log TABLE kept; DROP TABLE kept');
+    await owner.query(
+      'REVOKE UPDATE, DELETE ON audit_log FROM CURRENT_USER; ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_append_only',
+    );
+  });
+});
