@@ -1,14 +1,17 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { get as request, type IncomingMessage, type ServerResponse } from 'node:http';
+import pg from 'pg';
 import { AuditLog } from '../../src/audit/audit-log.js';
-import type { AuditRecord } from '../../src/audit/audit-query.js';
+import { AuditQuery, type AuditRecord } from '../../src/audit/audit-query.js';
+import { Sql } from '../../src/database/sql.js';
 import { ChatServer } from '../support/chat-server.js';
+import { until } from '../support/until.js';
 
 const HOSTILE = 'a"\r\n{"seq":1}\u2028';
 let server: ChatServer;
-const get = (path: string) =>
-  server.http(null, 'GET', `/v1/admin/audit${path}`, undefined, {
-    authorization: `Bearer ${server.test.token('root', { roles: ['admin'] })}`,
-  });
+const admin = () => ({ authorization: `Bearer ${server.test.token('root', { roles: ['admin'] })}` });
+const get = (path: string) => server.http(null, 'GET', `/v1/admin/audit${path}`, undefined, admin());
 
 beforeAll(async () => {
   server = await ChatServer.start();
@@ -23,6 +26,10 @@ beforeAll(async () => {
       requestId: null,
     });
   await log.onModuleDestroy();
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
 });
 
 afterAll(() => server.close());
@@ -57,4 +64,51 @@ it('exports pages on pages, in order, without a hole', async () => {
     .map((line) => (JSON.parse(line) as AuditRecord).seq);
   expect(seqs.length).toBeGreaterThan(1_200);
   expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+});
+
+it('reads no more for an export whose client has left in the middle', async () => {
+  let [pages, isOver] = [0, false];
+  let letGo = () => {};
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  const sql = server.get(Sql);
+  const query = sql.query.bind(sql);
+  jest.spyOn(sql, 'query').mockImplementation(async (statement, values) => {
+    if (statement.name === 'audit_oldest' && ++pages === 2) await gate;
+    return query(statement, values);
+  });
+  const audit = server.get(AuditQuery);
+  const all = audit.all.bind(audit);
+  jest.spyOn(audit, 'all').mockImplementation(async function* (filter) {
+    try {
+      yield* all(filter);
+    } finally {
+      isOver = true;
+    }
+  });
+  const closed = new Promise<void>((resolve) =>
+    server.test.app.getHttpServer().once('request', (_: unknown, response: ServerResponse) => response.once('close', () => resolve())),
+  );
+  const sent = request(`${server.test.url}/v1/admin/audit/export`, { headers: admin() });
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  await once(answer, 'readable');
+  await until(() => pages === 2, 'the second page is being read');
+  sent.destroy();
+  await closed;
+  expect(isOver).toBe(false);
+  letGo();
+  await until(() => isOver, 'the export is over');
+  expect(pages).toBe(2);
+});
+
+it('shows no line of an export that cannot be written into the log first', async () => {
+  const client = new pg.Client({ connectionString: server.test.databaseUrl });
+  await client.connect();
+  await client.query('ALTER FUNCTION append_audit_v1 RENAME TO append_audit_away');
+  try {
+    const { status, text } = await get('/export');
+    expect([status, text.includes('user.ban')]).toEqual([500, false]);
+  } finally {
+    await client.query('ALTER FUNCTION append_audit_away RENAME TO append_audit_v1');
+    await client.end();
+  }
 });
