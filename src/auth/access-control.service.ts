@@ -15,7 +15,7 @@ import {
   REVOKE_USER,
   SET_ROLES,
 } from './revocation-statements.js';
-import { BAN_USER, MUTE_USER, UNBAN_USER, UNMUTE_USER } from './sanction-statements.js';
+import { SANCTIONS } from './sanction-statements.js';
 import { TokenService } from './tokens.service.js';
 
 /** Of a ban or a mute: when it ends by itself (null: not before it is lifted), and why and by whom it was set, for other moderators. */
@@ -39,32 +39,26 @@ export class AccessControl {
   ) {}
 
   /** No login, no request, no socket. The user may be one whom the server has not seen yet; banning again replaces end, reason and author. */
-  async banUser(user: string, { until = null, reason = null, by = null }: SanctionOrder = {}): Promise<void> {
-    await this.#run(BAN_USER, [user, until, reason, by]);
+  async banUser(user: string, order: SanctionOrder = {}): Promise<void> {
+    await this.#run(SANCTIONS.ban.impose, valuesOf(user, order));
   }
 
   async unbanUser(user: string): Promise<void> {
-    await this.#run(UNBAN_USER, [user]);
+    await this.#run(SANCTIONS.ban.lift, [user]);
   }
 
   /** Nothing said, edited or typed in any room; he reads on. Otherwise as for a ban. */
-  async muteUser(user: string, { until = null, reason = null, by = null }: SanctionOrder = {}): Promise<void> {
-    await this.#run(MUTE_USER, [user, until, reason, by]);
+  async muteUser(user: string, order: SanctionOrder = {}): Promise<void> {
+    await this.#run(SANCTIONS.mute.impose, valuesOf(user, order));
   }
 
   async unmuteUser(user: string): Promise<void> {
-    await this.#run(UNMUTE_USER, [user]);
+    await this.#run(SANCTIONS.mute.lift, [user]);
   }
 
   /** As `banUser` or `muteUser`, but in the caller's transaction. @returns what tells every instance: to be called after the commit */
-  async sanctionWithin(
-    manager: EntityManager,
-    kind: 'ban' | 'mute',
-    user: string,
-    { until = null, reason = null, by = null }: SanctionOrder,
-  ): Promise<() => void> {
-    const { text } = kind === 'ban' ? BAN_USER : MUTE_USER;
-    const rows = await manager.query<ActRow[]>(text, [user, until, reason, by]);
+  async sanctionWithin(manager: EntityManager, kind: keyof typeof SANCTIONS, user: string, order: SanctionOrder): Promise<() => void> {
+    const rows = await manager.query<ActRow[]>(SANCTIONS[kind].impose.text, valuesOf(user, order));
     return () => rows.forEach(({ act }) => this.acts.publish(act));
   }
 
@@ -133,6 +127,10 @@ export class AccessControl {
     for (const { act } of rows) this.acts.publish(act);
     return rows.length;
   }
+}
+
+function valuesOf(user: string, { until = null, reason = null, by = null }: SanctionOrder): unknown[] {
+  return [user, until, reason, by];
 }
 
 function invalidToken(message: string): ChatError {

@@ -3,7 +3,7 @@ import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import type { ChatError } from '../errors/chat-error.js';
-import { MUTED_USERS, type SanctionRow } from './sanction-statements.js';
+import { type SanctionRow, SANCTIONS } from './sanction-statements.js';
 import { mutedError, Sanctions, type Standing } from './sanctions.js';
 
 const RETRY_MS = 1_000;
@@ -56,7 +56,7 @@ export class Mutes implements OnModuleInit, OnApplicationShutdown {
   }
 
   async #load(): Promise<void> {
-    const rows = await this.sql.query<SanctionRow>(MUTED_USERS, []);
+    const rows = await this.sql.query<SanctionRow>(SANCTIONS.mute.list, []);
     for (const { id, at, until } of rows) this.#learn(id, { isOn: true, at, until });
   }
 

@@ -6,7 +6,7 @@ import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
 import { DISABLED_USERS, REVOKED_KEYS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
-import { BANNED_USERS, type SanctionRow } from './sanction-statements.js';
+import { type SanctionRow, SANCTIONS } from './sanction-statements.js';
 import { Sanctions } from './sanctions.js';
 
 /** No access token of a local account lives longer: the largest ACCESS_TOKEN_SECONDS, whatever it was when the token was signed. */
@@ -117,7 +117,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
       this.sql.query<{ id: string }>(REVOKED_KEYS, []),
       this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
-      this.sql.query<SanctionRow>(BANNED_USERS, []),
+      this.sql.query<SanctionRow>(SANCTIONS.ban.list, []),
       this.sql.query<{ id: string; at: number }>(DISABLED_USERS, []),
     ]);
     for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
