@@ -5,8 +5,10 @@ import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { Audited } from '../audit/audited.js';
 import { ADMIN_ROLE, RequireScope } from '../auth/scopes.js';
+import { SessionsService } from '../auth/sessions.service.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
+import { PageCursor } from '../rooms/page-cursor.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
 import { UserParamsDto } from './admin.dto.js';
 import {
@@ -26,6 +28,7 @@ import { type AdminUserDetail, UsersAdminRepository } from './users-admin.reposi
 export class UsersAdminController {
   constructor(
     private readonly users: UsersAdminRepository,
+    private readonly logins: SessionsService,
     private readonly access: AccessControl,
   ) {}
 
@@ -108,8 +111,16 @@ export class UsersAdminController {
   })
   @ApiOkResponse({ type: AdminSessionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  sessions(@Param() { user }: UserParamsDto, @Query() page: PageQueryDto): Promise<AdminSessionPageBody> {
-    return this.users.listSessions(user, page);
+  async sessions(@Param() { user }: UserParamsDto, @Query() { cursor, limit }: PageQueryDto): Promise<AdminSessionPageBody> {
+    const pages = new PageCursor('room', 'admin-sessions', user);
+    const [after = null] = pages.read(cursor) ?? [];
+    const sessions = await this.logins.list(user, after, limit + 1);
+    return pages.page(
+      sessions,
+      limit,
+      ({ id }) => [id],
+      (session) => session,
+    );
   }
 
   @Delete(':user/sessions')

@@ -1,11 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean } from 'class-validator';
+import type { SessionView } from '../auth/sessions.service.js';
 import { QueryFlag } from '../errors/query-values.js';
 import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
 import { type ChosenStatus, LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { UserParamsDto } from './admin.dto.js';
-import type { AdminUserDetail, AdminUserView, SessionView } from './users-admin.repository.js';
+import type { AdminUserDetail, AdminUserView } from './users-admin.repository.js';
 
 const MAX_ROLES = 20;
 const ROLE_CHARS = 64;

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { liveSessionCount } from '../auth/session-statements.js';
 import { beginningWith, Conditions, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
 import type { ChosenStatus } from '../protocol/index.js';
@@ -36,14 +37,6 @@ export interface AdminUserDetail extends AdminUserView {
   sessionCount: number;
 }
 
-export interface SessionView {
-  id: string;
-  createdAt: string;
-  lastUsedAt: string;
-  expiresAt: string;
-  endedAt: string | null;
-}
-
 interface UserRow {
   id: string;
   username: string | null;
@@ -64,14 +57,6 @@ interface DetailRow extends UserRow {
   session_count: number;
 }
 
-interface SessionRow {
-  id: string;
-  created_at: Date;
-  last_used_at: Date;
-  expires_at: Date;
-  revoked_at: Date | null;
-}
-
 const USER = `u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.disabled_at,
   CASE WHEN u.banned_until <= clock_timestamp() THEN NULL ELSE u.banned_at END AS banned_at`;
 
@@ -84,19 +69,8 @@ const USER_DETAIL: Statement = {
   name: 'admin_user',
   text: `SELECT ${USER}, u.status, u.disabled_by, u.disabled_reason, u.tokens_not_before,
       (SELECT count(*)::integer FROM memberships m JOIN rooms r ON r.id = m.room_id WHERE m.user_id = u.id AND r.deleted_at IS NULL) AS room_count,
-      (SELECT count(*)::integer FROM auth_sessions s WHERE s.user_id = u.id AND s.revoked_at IS NULL
-        AND EXISTS (SELECT FROM refresh_tokens t WHERE t.session_id = s.id AND t.expires_at > clock_timestamp())) AS session_count
+      ${liveSessionCount('u.id')} AS session_count
     FROM users u LEFT JOIN accounts a ON a.user_id = u.id WHERE u.id = $1`,
-};
-
-// Ids are made in order of time. A session lives as long as its newest token.
-const USER_SESSIONS: Statement = {
-  name: 'admin_user_sessions',
-  text: `SELECT s.id, s.created_at, coalesce(t.used_at, s.created_at) AS last_used_at, t.expires_at, s.revoked_at
-    FROM auth_sessions s
-    JOIN LATERAL (SELECT max(x.used_at) AS used_at, max(x.expires_at) AS expires_at FROM refresh_tokens x WHERE x.session_id = s.id) t ON true
-    WHERE s.user_id = $1 AND s.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND t.expires_at IS NOT NULL
-    ORDER BY s.id DESC LIMIT $3`,
 };
 
 /** The first users by id behind `after`. */
@@ -139,14 +113,6 @@ export class UsersAdminRepository {
       sessionCount: row.session_count,
     };
   }
-
-  /** The newest first, ended and expired ones for as long as they are kept. */
-  async listSessions(user: string, { cursor, limit }: PageRequest): Promise<Page<SessionView>> {
-    const list = new PageCursor('room', 'admin-sessions', user);
-    const [before] = list.read(cursor) ?? [null];
-    const rows = await this.sql.query<SessionRow>(USER_SESSIONS, [user, before, limit + 1]);
-    return list.page(rows, limit, ({ id }) => [id], sessionView);
-  }
 }
 
 function viewOf(row: UserRow): AdminUserView {
@@ -157,16 +123,6 @@ function viewOf(row: UserRow): AdminUserView {
     lastSeenAt: timeOf(row.last_seen_at),
     bannedAt: timeOf(row.banned_at),
     disabledAt: timeOf(row.disabled_at),
-  };
-}
-
-function sessionView({ id, created_at, last_used_at, expires_at, revoked_at }: SessionRow): SessionView {
-  return {
-    id,
-    createdAt: created_at.toISOString(),
-    lastUsedAt: last_used_at.toISOString(),
-    expiresAt: expires_at.toISOString(),
-    endedAt: timeOf(revoked_at),
   };
 }
 

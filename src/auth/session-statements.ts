@@ -13,15 +13,27 @@ export const OPEN_SESSION: Statement = {
     INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $3, id, clock_timestamp() + $4 * interval '1 second' FROM session`,
 };
 
-// Those that can still be refreshed. Ids are made in order of time: the newest first.
-export const LIVE_SESSIONS: Statement = {
-  name: 'live_sessions',
-  text: `SELECT s.id, s.created_at, coalesce(t.used_at, s.created_at) AS last_used_at, t.expires_at
+// A session can be refreshed for as long as its newest token lives.
+const IS_LIVE = `s.revoked_at IS NULL
+  AND EXISTS (SELECT FROM refresh_tokens x WHERE x.session_id = s.id AND x.expires_at > clock_timestamp())`;
+
+/**
+ * $1 user, $2 the id behind which it begins or null, $3 whether those alone that have neither ended nor expired, $4 limit.
+ * Ids are made in order of time: the newest first.
+ */
+export const LIST_SESSIONS: Statement = {
+  name: 'list_sessions',
+  text: `SELECT s.id, s.created_at, coalesce(t.used_at, s.created_at) AS last_used_at, t.expires_at, s.revoked_at
     FROM auth_sessions s
     JOIN LATERAL (SELECT max(x.used_at) AS used_at, max(x.expires_at) AS expires_at FROM refresh_tokens x WHERE x.session_id = s.id) t ON true
-    WHERE s.user_id = $1 AND s.revoked_at IS NULL AND t.expires_at > clock_timestamp()
-    ORDER BY s.id DESC LIMIT $2`,
+    WHERE s.user_id = $1 AND s.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND t.expires_at IS NOT NULL
+      AND (NOT $3 OR ${IS_LIVE})
+    ORDER BY s.id DESC LIMIT $4`,
 };
+
+/** An expression: how many logins a user has that have neither ended nor expired. @param user the expression of his id */
+export const liveSessionCount = (user: string): string =>
+  `(SELECT count(*)::integer FROM auth_sessions s WHERE s.user_id = ${user} AND ${IS_LIVE})`;
 
 // Of two that use the same token at once, the second waits for the first one's row lock, sees it used, and gets no row.
 export const ROTATE: Statement = {

@@ -25,7 +25,7 @@ export class SessionsController {
   @ApiOkResponse({ type: OwnSessionListBody })
   @ApiErrors('unauthenticated')
   async list(@CurrentUser() { userId, sessionId }: Principal): Promise<OwnSessionListBody> {
-    const sessions = await this.sessions.list(userId);
+    const sessions = await this.sessions.listLive(userId);
     return { items: sessions.map((session) => ({ ...session, current: session.id === sessionId })), nextCursor: null };
   }
 

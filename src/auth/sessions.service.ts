@@ -8,12 +8,12 @@ import { newSecret, secretHash } from './opaque-secret.js';
 import { RefreshTokenReuse } from './refresh-token-reuse.js';
 import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
 import { bannedUser, disabledUser } from './revocations.js';
-import { CLEAR_EXPIRED, LIVE_SESSIONS, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
+import { CLEAR_EXPIRED, LIST_SESSIONS, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
 import { TokenService } from './tokens.service.js';
 import { type UserRow, userView, type UserView } from './user-directory.js';
 
-/** A login that has neither ended nor expired. Times in ISO 8601. */
-export interface LiveSession {
+/** A login. Times in ISO 8601. */
+export interface SessionView {
   /** The `sid` of its access tokens. */
   id: string;
   createdAt: string;
@@ -21,13 +21,18 @@ export interface LiveSession {
   lastUsedAt: string;
   /** When its refresh token expires unless it is used. */
   expiresAt: string;
+  /** When it was ended: by logout, by an administrator, or by a refresh token used twice. */
+  endedAt: string | null;
 }
 
-interface LiveSessionRow {
+export type LiveSession = Omit<SessionView, 'endedAt'>;
+
+interface SessionRow {
   id: string;
   created_at: Date;
   last_used_at: Date;
   expires_at: Date;
+  revoked_at: Date | null;
 }
 
 /** What a login or a refresh gives. `expiresIn` is the access token's life in seconds. */
@@ -89,15 +94,16 @@ export class SessionsService {
     await this.#revokeBy(REVOKE_SESSION, secretHash(refreshToken));
   }
 
-  /** The user's newest logins, at most 100. */
-  async list(user: string): Promise<LiveSession[]> {
-    const rows = await this.sql.query<LiveSessionRow>(LIVE_SESSIONS, [user, LISTED]);
-    return rows.map((row) => ({
-      id: row.id,
-      createdAt: row.created_at.toISOString(),
-      lastUsedAt: row.last_used_at.toISOString(),
-      expiresAt: row.expires_at.toISOString(),
-    }));
+  /** The user's newest logins that have neither ended nor expired, at most 100. */
+  async listLive(user: string): Promise<LiveSession[]> {
+    const rows = await this.sql.query<SessionRow>(LIST_SESSIONS, [user, null, true, LISTED]);
+    return rows.map(liveView);
+  }
+
+  /** The user's logins behind that of the id `after`, the newest first, ended and expired ones for as long as they are kept. */
+  async list(user: string, after: string | null, limit: number): Promise<SessionView[]> {
+    const rows = await this.sql.query<SessionRow>(LIST_SESSIONS, [user, after, false, limit]);
+    return rows.map((row) => ({ ...liveView(row), endedAt: row.revoked_at?.toISOString() ?? null }));
   }
 
   async #refusal(hash: Buffer): Promise<ChatError> {
@@ -126,4 +132,8 @@ export class SessionsService {
     this.#clearedAt = Date.now();
     this.sql.query(CLEAR_EXPIRED, []).catch((err: unknown) => this.#logger.warn({ err }, 'Expired refresh tokens were not cleared.'));
   }
+}
+
+function liveView({ id, created_at, last_used_at, expires_at }: SessionRow): LiveSession {
+  return { id, createdAt: created_at.toISOString(), lastUsedAt: last_used_at.toISOString(), expiresAt: expires_at.toISOString() };
 }

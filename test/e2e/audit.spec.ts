@@ -76,7 +76,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server?.stop('SIGKILL');
-  await Promise.all([owner, role, superuser].map((client?: pg.Client) => client?.end()));
+  for (const client of [owner, role, superuser]) await client?.end();
   await administer(adminUrl, `DROP DATABASE ${DATABASE} WITH (FORCE)`);
   for (const name of [SERVER, OWNER]) await administer(adminUrl, `DROP ROLE ${name}`);
 });
