@@ -10,6 +10,8 @@ import { serveOpenApi } from './openapi.js';
 import { ChatAdapter } from './realtime/ws.adapter.js';
 import { answerScrape } from './telemetry/metrics-port.js';
 import { Metrics } from './telemetry/metrics.js';
+import { traceRequests } from './telemetry/trace-requests.js';
+import { Tracer } from './telemetry/tracing.js';
 import { headerLimit, requestId } from './request-id.js';
 
 /** Largest JSON body: four times the largest frame of a socket, since a room may be made with 200 members. */
@@ -36,6 +38,8 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.disable('etag');
   app.getHttpServer().keepAliveTimeout = IDLE_CONNECTION_MS;
   app.use(requestId, headerLimit);
+  const tracer = app.get(Tracer, { strict: false });
+  if (tracer.isOn) app.use(traceRequests(tracer));
   app.useBodyParser('json', { limit: BODY_BYTES });
   app.useGlobalFilters(app.get(AuditedErrorFilter));
   app.useGlobalPipes(validationPipe());

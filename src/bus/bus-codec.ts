@@ -7,7 +7,7 @@ import type { Answer, LogEvent, Question, RecordedAct, RoomNote, Signal } from '
  *     version u8 · kind u8 · origin 16 bytes
  *     note:   headSeq f64 · count u16 · epoch text8 · count × (event text8 · user text16 or 0xffff · ends text8 · bytes u32) · the frames
  *     signal: audience u8 · user text16 or 0xffff · key text16 · source text8 · lapse after u32 or 0 · bytes of its frame u32 · both frames
- *     act, question, answer: JSON
+ *     act, question, answer, traces: JSON
  *
  * A text begins with its length in bytes, in as many bits as its name says. The channel says which room it is about. Frames are what
  * sockets are written, and are copied here, never made.
@@ -20,18 +20,30 @@ const SIGNAL = 2;
 const ACT = 3;
 const QUESTION = 4;
 const ANSWER = 5;
+const TRACES = 6;
 const NONE = 0xffff;
 const AUDIENCES = ['room', 'user', 'everybody'] as const;
 
 /** Beyond this a note goes without its events: whoever follows the room reads them from the log. */
 export const MAX_NOTE_BYTES = 262_144;
 
+/**
+ * Where events of the note with this head came from. It goes ahead of its note, as a message of its own: a note with more in it than
+ * a release knows would be no note to that release, where a kind that it does not know is nothing but ignored.
+ */
+export interface NoteTraces {
+  headSeq: number;
+  /** By seq. */
+  traceparents: readonly (readonly [seq: number, traceparent: string])[];
+}
+
 export type BusMessage =
   | { kind: 'note'; note: Omit<RoomNote, 'room'> }
   | { kind: 'signal'; audience: (typeof AUDIENCES)[number]; user: string | null; signal: Omit<Signal, 'audience'> }
   | { kind: 'act'; recorded: RecordedAct }
   | { kind: 'question'; question: Question }
-  | { kind: 'answer'; answer: Answer };
+  | { kind: 'answer'; answer: Answer }
+  | { kind: 'traces'; traces: NoteTraces };
 
 /** @param instanceId a UUID @returns the bytes that name this instance in a message */
 export function originOf(instanceId: string): Buffer {
@@ -96,6 +108,10 @@ export function encodeAnswer(origin: Buffer, answer: Answer): Buffer {
   return encodeJson(ANSWER, origin, answer);
 }
 
+export function encodeTraces(origin: Buffer, traces: NoteTraces): Buffer {
+  return encodeJson(TRACES, origin, traces);
+}
+
 function encodeJson(kind: number, origin: Buffer, value: object): Buffer {
   const head = Buffer.allocUnsafe(BODY_AT);
   writeHead(head, kind, origin);
@@ -155,6 +171,7 @@ function decodeJson(kind: number, value: unknown): BusMessage | null {
   if (typeof value !== 'object' || value === null) return null;
   if (kind === ACT) return isAct(value) ? { kind: 'act', recorded: value } : null;
   if (kind === QUESTION) return isQuestion(value) ? { kind: 'question', question: value } : null;
+  if (kind === TRACES) return isTraces(value) ? { kind: 'traces', traces: value } : null;
   return kind === ANSWER && isAnswer(value) ? { kind: 'answer', answer: value } : null;
 }
 
@@ -171,6 +188,15 @@ function isQuestion(value: object): value is Question {
 function isAnswer(value: object): value is Answer {
   const { question, instance, answer } = value as Record<string, unknown>;
   return typeof question === 'string' && typeof instance === 'string' && answer !== undefined;
+}
+
+function isTraces(value: object): value is NoteTraces {
+  const { headSeq, traceparents } = value as Record<string, unknown>;
+  return Number.isSafeInteger(headSeq) && Array.isArray(traceparents) && traceparents.every(isSeqAndText);
+}
+
+function isSeqAndText(pair: unknown): boolean {
+  return Array.isArray(pair) && Number.isSafeInteger(pair[0]) && typeof pair[1] === 'string';
 }
 
 function writeHead(message: Buffer, kind: number, origin: Buffer): number {

@@ -7,10 +7,12 @@ import {
   encodeNote,
   encodeQuestion,
   encodeSignal,
+  encodeTraces,
   isFrom,
   originOf,
 } from './bus-codec.js';
 import { EchoProbe } from './echo-probe.js';
+import { HeldTraces } from './held-traces.js';
 import { LocalBus } from './local-bus.js';
 import type { PubSub } from './pub-sub.js';
 import { RedisOutbox } from './redis-outbox.js';
@@ -36,6 +38,8 @@ export interface RedisBusOptions {
   instanceId: string;
   /** Told how long each probe took from publishing to hearing, in seconds. */
   onRoundTrip?: (seconds: number) => void;
+  /** Whether traces of events go with their notes, and are heard; else they are ignored. */
+  isTracing?: boolean;
 }
 
 /**
@@ -51,13 +55,14 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
   readonly #shared: string;
   readonly #subscriptions: RedisSubscriptions;
   readonly #probe: EchoProbe;
+  readonly #traces: HeldTraces | null;
   readonly outbox: RedisOutbox;
   #rounds: NodeJS.Timeout | undefined;
   #complainedAt = -Infinity;
 
   constructor(
     private readonly pubSub: PubSub,
-    { prefix, instanceId, onRoundTrip = () => {} }: RedisBusOptions,
+    { prefix, instanceId, onRoundTrip = () => {}, isTracing = false }: RedisBusOptions,
   ) {
     super();
     this.#origin = originOf(instanceId);
@@ -65,6 +70,7 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
     this.#shared = `${prefix}:all`;
     this.#subscriptions = new RedisSubscriptions(pubSub, (channel, message) => this.#hear(channel, message));
     this.#probe = new EchoProbe(pubSub, onRoundTrip);
+    this.#traces = isTracing ? new HeldTraces() : null;
     this.outbox = new RedisOutbox(pubSub);
   }
 
@@ -83,6 +89,7 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
 
   override publishNote(note: RoomNote): void {
     this.#local.publishNote(note);
+    if (this.#traces) this.#publishTraces(note);
     this.outbox.send(this.#channelOf(note.room), () => encodeNote(this.#origin, note));
   }
 
@@ -133,6 +140,12 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
     this.outbox.report();
   };
 
+  #publishTraces({ room, headSeq, events }: RoomNote): void {
+    const traceparents = events.flatMap(({ seq, trace }) => (trace ? [[seq, trace.traceparent] as const] : []));
+    if (traceparents.length === 0) return;
+    this.outbox.send(this.#channelOf(room), () => encodeTraces(this.#origin, { headSeq, traceparents }));
+  }
+
   #channelOf(room: string): string {
     return `${this.#roomPrefix}${room}}`;
   }
@@ -150,7 +163,11 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
     switch (message.kind) {
       case 'note':
         if (room === null) return false;
-        this.#local.publishNote({ room, ...message.note });
+        this.#local.publishNote(this.#withTraces({ room, ...message.note }));
+        return true;
+      case 'traces':
+        if (room === null) return false;
+        this.#traces?.hold(room, message.traces);
         return true;
       case 'signal': {
         const audience = audienceOf(message.audience, message.user, room);
@@ -170,6 +187,10 @@ export class RedisBus extends RoomBus implements OnModuleInit, OnApplicationShut
         this.#local.publishAnswer(message.answer);
         return true;
     }
+  }
+
+  #withTraces(note: RoomNote): RoomNote {
+    return this.#traces?.joined(note) ?? note;
   }
 
   #complain(channel: string): void {

@@ -1,3 +1,4 @@
+import type { EventTrace } from '../telemetry/tracing.js';
 import type { ChosenStatus, ClosedReason, DurableEvent, Role } from '../protocol/index.js';
 
 /**
@@ -17,6 +18,8 @@ export interface LogEvent {
   ends: ClosedReason | null;
   /** A whole WebSocket text frame, encoded once. */
   frame: Buffer;
+  /** Of an event whose making is traced. A hint like the rest: it may be lost where the event is not. */
+  trace?: EventTrace;
 }
 
 export interface RoomNote {

@@ -1,5 +1,6 @@
 import proxyAddress from 'proxy-addr';
 import { z } from 'zod';
+import { OTEL_SETTINGS, pairsOf } from './otel-settings.js';
 import {
   count,
   flag,
@@ -99,6 +100,7 @@ export const SETTINGS = z.object({
     .max(65_535)
     .optional()
     .describe('TCP port, at HOST, that alone serves /metrics; several workers need it.'),
+  ...OTEL_SETTINGS,
   DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -164,6 +166,15 @@ export class Config {
   readonly metrics: boolean;
   /** Undefined: /metrics is on the main port. */
   readonly metricsPort: number | undefined;
+  readonly otelExporterOtlpEndpoint: string | undefined;
+  readonly otelExporterOtlpTracesEndpoint: string | undefined;
+  readonly otelExporterOtlpHeaders: Readonly<Record<string, string>>;
+  readonly otelExporterOtlpProtocol: Settings['OTEL_EXPORTER_OTLP_PROTOCOL'];
+  readonly otelServiceName: string | undefined;
+  readonly otelResourceAttributes: Readonly<Record<string, string>>;
+  readonly otelTracesSampler: Settings['OTEL_TRACES_SAMPLER'];
+  readonly otelTracesSamplerArg: number;
+  readonly otelBspScheduleDelay: number;
   readonly drainMs: number;
   readonly logLevel: string;
 
@@ -210,9 +221,23 @@ export class Config {
     this.docs = settings.DOCS;
     this.metrics = settings.METRICS || settings.METRICS_PORT !== undefined;
     this.metricsPort = settings.METRICS_PORT;
+    this.otelExporterOtlpEndpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
+    this.otelExporterOtlpTracesEndpoint = settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
+    this.otelExporterOtlpHeaders = pairsOf(settings.OTEL_EXPORTER_OTLP_HEADERS)!;
+    this.otelExporterOtlpProtocol = settings.OTEL_EXPORTER_OTLP_PROTOCOL;
+    this.otelServiceName = settings.OTEL_SERVICE_NAME;
+    this.otelResourceAttributes = pairsOf(settings.OTEL_RESOURCE_ATTRIBUTES)!;
+    this.otelTracesSampler = settings.OTEL_TRACES_SAMPLER;
+    this.otelTracesSamplerArg = settings.OTEL_TRACES_SAMPLER_ARG;
+    this.otelBspScheduleDelay = settings.OTEL_BSP_SCHEDULE_DELAY;
     this.drainMs = settings.DRAIN_MS;
     this.logLevel = settings.LOG_LEVEL;
     Object.freeze(this);
+  }
+
+  /** Where traces are posted to; undefined when there are to be none. */
+  get tracesUrl(): string | undefined {
+    return this.otelExporterOtlpTracesEndpoint ?? this.otelExporterOtlpEndpoint?.replace(/\/*$/, '/v1/traces');
   }
 
   /** As they were given, before anything was made of them. Secrets are among them. */

@@ -12,7 +12,7 @@ export interface ShownSetting {
   description: string;
 }
 
-const SECRET = /(SECRET|PASSWORD|KEY)S?$/;
+const SECRET = /(SECRET|PASSWORD|KEY|HEADER)S?$/;
 
 /** All settings, in the order of the page; no secret, and no URL with the user and the password that are in it. */
 export function shownSettings(config: Config): ShownSetting[] {

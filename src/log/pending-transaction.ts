@@ -2,6 +2,8 @@ import type { EntityManager } from 'typeorm';
 import type { Act, LogEvent, RecordedAct, RoomBus } from '../bus/room-bus.js';
 import type { Acts } from '../changes/acts.js';
 import { type DurableEvent, type DurableEvents, durableJson, textFrame } from '../protocol/index.js';
+import type { Span } from '../telemetry/tracing.js';
+import { beginPublishing } from './log-spans.js';
 import { RoomEntity } from './room.entity.js';
 import { RoomEventEntity } from './room-event.entity.js';
 import type { LogTransaction, Recording } from './room-log.js';
@@ -45,9 +47,12 @@ export class PendingTransaction implements LogTransaction {
     if (this.#acts.length > 0) await this.#saveActs();
   }
 
-  publish(bus: RoomBus, acts: Acts): void {
+  /** @param span what it was made under, when it is traced */
+  publish(bus: RoomBus, acts: Acts, span: Span | undefined): void {
     const { id: room, epoch, lastSeq: headSeq } = this.room;
+    const publishing = span && beginPublishing(span, room, this.#events);
     if (this.#events.length > 0) bus.publishNote({ room, epoch, headSeq, events: this.#events });
+    publishing?.forEach((one) => one.end());
     for (const recorded of this.#recorded) acts.publish(recorded);
   }
 

@@ -8,25 +8,29 @@ import { Sql } from '../database/sql.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { durableJson, LIMITS, textFrame } from '../protocol/index.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { type Span, Tracer } from '../telemetry/tracing.js';
 import { AppendLanes, type AppendOutcome } from './append-lanes.js';
 import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRow } from './append-statements.js';
+import { beginCommits, beginPublishing, type Traced } from './log-spans.js';
 import { type MessageEntity, messageView } from './message.entity.js';
 import { PendingTransaction } from './pending-transaction.js';
 import { RoomEntity } from './room.entity.js';
 import { RoomTurns } from './room-turns.js';
 import { type AppendedMessage, type Joined, type LogTransaction, type MessageDraft, POSTING_ROLES, RoomLog } from './room-log.js';
 
-interface JoinDraft {
+interface JoinDraft extends Traced {
   room: string;
   user: string;
 }
+
+type TracedDraft = MessageDraft & Traced;
 
 const LANES = 4;
 
 /** The log in PostgreSQL. After each commit the room's note goes to the bus, then the callers are answered. */
 @Injectable()
 export class PgRoomLog extends RoomLog {
-  readonly #messages = new AppendLanes<MessageDraft>({
+  readonly #messages = new AppendLanes<TracedDraft>({
     lanes: LANES,
     roomOf: (draft) => draft.room,
     bytesOf: (draft) => 200 + 2 * draft.text.length,
@@ -47,6 +51,7 @@ export class PgRoomLog extends RoomLog {
     private readonly bus: RoomBus,
     private readonly acts: Acts,
     private readonly metrics: Metrics,
+    private readonly tracer: Tracer,
     private readonly config: Config,
   ) {
     super();
@@ -54,27 +59,30 @@ export class PgRoomLog extends RoomLog {
   }
 
   override send(draft: MessageDraft): Promise<AppendedMessage> {
-    return this.#messages.add(draft) as Promise<AppendedMessage>;
+    return this.#messages.add(this.tracer.isOn ? { ...draft, span: this.tracer.current } : draft) as Promise<AppendedMessage>;
   }
 
   override join(room: string, user: string): Promise<Joined> {
-    return this.#joins.add({ room, user }) as Promise<Joined>;
+    return this.#joins.add({ room, user, span: this.tracer.current }) as Promise<Joined>;
   }
 
   override transact<T>(room: string, work: (tx: LogTransaction) => Promise<T>): Promise<T> {
+    const span = this.tracer.current;
     return this.#turns.run(room, async () => {
-      const { result, pending } = await this.sql.transaction(async (manager) => {
-        const pending = await lockRoom(manager, room);
-        const result = await work(pending);
-        await pending.save();
-        return { result, pending };
-      });
-      pending.publish(this.bus, this.acts);
+      const { result, pending } = await this.#traced([{ span }], () =>
+        this.sql.transaction(async (manager) => {
+          const pending = await lockRoom(manager, room);
+          const result = await work(pending);
+          await pending.save();
+          return { result, pending };
+        }),
+      );
+      pending.publish(this.bus, this.acts, span);
       return result;
     });
   }
 
-  async #commitMessages(drafts: MessageDraft[]): Promise<AppendOutcome[]> {
+  async #commitMessages(drafts: TracedDraft[]): Promise<AppendOutcome[]> {
     const began = performance.now();
     const values = [
       drafts.map((draft) => draft.room),
@@ -85,11 +93,21 @@ export class PgRoomLog extends RoomLog {
       drafts.map((draft) => draft.barred !== undefined),
       POSTING_ROLES,
     ];
-    const rows = await this.sql.query<AppendMessageRow>(APPEND_MESSAGES, values).finally(() => this.#observe(drafts.length, began));
+    const append = () => this.sql.query<AppendMessageRow>(APPEND_MESSAGES, values);
+    const rows = await this.#traced(drafts, append).finally(() => this.#observe(drafts.length, began));
     const notes = new NoteBook();
     const outcomes = rows.map((row) => messageOutcome(row, drafts[row.ord - 1]!, notes));
     notes.publish(this.bus);
     return outcomes;
+  }
+
+  /** Runs a commit; of a traced draft, under a span of its own. */
+  #traced<T>(drafts: readonly Traced[], commit: () => Promise<T>): Promise<T> {
+    if (!this.tracer.isOn) return commit();
+    const end = beginCommits(drafts, performance.now());
+    const committed = commit();
+    committed.then(() => end(), end);
+    return committed;
   }
 
   #observe(messages: number, began: number): void {
@@ -98,13 +116,14 @@ export class PgRoomLog extends RoomLog {
   }
 
   async #commitJoins(drafts: JoinDraft[]): Promise<AppendOutcome[]> {
-    const rows = await this.sql.query<AppendJoinRow>(APPEND_JOINS, [
+    const values = [
       drafts.map((draft) => draft.room),
       drafts.map((draft) => draft.user),
       LIMITS.largeRoom,
       this.config.roomMembersMax,
       this.config.roomsPerUser,
-    ]);
+    ];
+    const rows = await this.#traced(drafts, () => this.sql.query<AppendJoinRow>(APPEND_JOINS, values));
     const notes = new NoteBook();
     const outcomes = rows.map((row) => joinOutcome(row, drafts[row.ord - 1]!, notes, this.config));
     notes.publish(this.bus);
@@ -124,7 +143,7 @@ async function lockRoom(manager: EntityManager, id: string): Promise<PendingTran
   return new PendingTransaction(manager, room, clock!.now);
 }
 
-function messageOutcome(row: AppendMessageRow, draft: MessageDraft, notes: NoteBook): AppendOutcome {
+function messageOutcome(row: AppendMessageRow, draft: TracedDraft, notes: NoteBook): AppendOutcome {
   switch (row.status) {
     case 'not_found':
       return roomNotFound();
@@ -142,7 +161,7 @@ function messageOutcome(row: AppendMessageRow, draft: MessageDraft, notes: NoteB
   if (row.status === 'created') {
     const message = messageView(newMessage(draft, seq, row.at!));
     const frame = textFrame(durableJson('message.created', draft.room, seq, createdAt, message));
-    notes.add(draft.room, row.epoch!, { seq, event: 'message.created', user: draft.sender, ends: null, frame });
+    notes.add(draft.room, row.epoch!, { seq, event: 'message.created', user: draft.sender, ends: null, frame }, draft.span);
   } else {
     // The first one's note may have been lost with the answer to its commit.
     notes.hint(draft.room, row.epoch!, seq);
@@ -172,7 +191,7 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook, conf
     const seq = Number(row.seq);
     const data = { user: draft.user, role: row.role, by: draft.user };
     const frame = textFrame(durableJson('member.joined', draft.room, seq, row.at!.toISOString(), data));
-    notes.add(draft.room, row.epoch!, { seq, event: 'member.joined', user: draft.user, ends: null, frame });
+    notes.add(draft.room, row.epoch!, { seq, event: 'member.joined', user: draft.user, ends: null, frame }, draft.span);
   }
   return { role: row.role };
 }
@@ -180,8 +199,10 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook, conf
 /** Gathers what one commit added to each room. */
 class NoteBook {
   readonly #notes = new Map<string, RoomNote & { events: LogEvent[] }>();
+  readonly #publishing: Span[] = [];
 
-  add(room: string, epoch: string, event: LogEvent): void {
+  add(room: string, epoch: string, event: LogEvent, span: Span | undefined): void {
+    if (span) this.#publishing.push(...beginPublishing(span, room, [event]));
     const note = this.#note(room, epoch);
     note.events.push(event);
     note.headSeq = Math.max(note.headSeq, event.seq);
@@ -194,6 +215,7 @@ class NoteBook {
 
   publish(bus: RoomBus): void {
     for (const note of this.#notes.values()) bus.publishNote(note);
+    for (const span of this.#publishing) span.end();
   }
 
   #note(room: string, epoch: string): RoomNote & { events: LogEvent[] } {

@@ -8,6 +8,8 @@ export interface CommandFrame {
   id: number | undefined;
   event: CommandName;
   data: { room?: string } & Record<string, unknown>;
+  /** The trace that the client wants it to be a part of, as W3C Trace Context writes it. Not looked at yet. */
+  traceparent?: string;
 }
 
 /** Why a frame is not a command. `id` is there when the frame named a good one: the failure is answered to it. */
@@ -31,12 +33,14 @@ export function parseFrame(text: string): ParsedFrame {
     return badFrame('The frame is not JSON.');
   }
   if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) return badFrame('The frame is not a JSON object.');
-  const { id, event, data } = frame as Record<string, unknown>;
+  const { id, event, data, traceparent } = frame as Record<string, unknown>;
   if (id !== undefined && !(Number.isSafeInteger(id) && (id as number) >= 1)) {
     return badFrame('id must be an integer from 1 to 9007199254740991.');
   }
   if (typeof event !== 'string') return badFrame('event must be a string.');
-  return parseData(id as number | undefined, event, data === undefined ? {} : data);
+  const parsed = parseData(id as number | undefined, event, data === undefined ? {} : data);
+  if (typeof traceparent === 'string' && 'command' in parsed) parsed.command.traceparent = traceparent;
+  return parsed;
 }
 
 function parseData(id: number | undefined, event: string, data: unknown): ParsedFrame {

@@ -6,6 +6,7 @@ import type { Session } from './session.js';
 /** One command under way. It is answered exactly once; a success without `id` is not written. */
 export class Command<Data = CommandFrame['data']> {
   #isAnswered = false;
+  #failure: ChatError | undefined;
 
   constructor(
     readonly session: Session,
@@ -28,8 +29,16 @@ export class Command<Data = CommandFrame['data']> {
   /** Whatever was thrown becomes an error for callers. @returns what the caller is told */
   fail(error: unknown): ChatError {
     const failure = toChatError(error);
-    if (this.#answer()) this.session.write(errorFrame(this.id, failure.toData()));
+    if (this.#answer()) {
+      this.#failure = failure;
+      this.session.write(errorFrame(this.id, failure.toData()));
+    }
     return failure;
+  }
+
+  /** What it was answered with, when that was an error. */
+  get failure(): ChatError | undefined {
+    return this.#failure;
   }
 
   #answer(): boolean {

@@ -31,7 +31,8 @@ class World {
   readonly stream = new RoomStream('room', {
     dirty: () => {},
     gap: () => {},
-    delivered: (count) => (this.delivered += count),
+    wrote: (_stream, batch, receivers) => (this.delivered += batch.length * receivers),
+    wroteOne: () => this.delivered++,
     left: () => this.left++,
   });
 

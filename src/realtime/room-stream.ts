@@ -15,7 +15,7 @@ export interface Follower {
 }
 
 /** One place in the log. */
-type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame'> & {
+export type Entry = Pick<LogEvent, 'seq' | 'user' | 'ends' | 'frame' | 'trace'> & {
   /**
    * Only an end of access without an event has it: the log's head at that time, and its transaction. Such an entry has an empty frame, and
    * the seq of the entry that it comes behind, which is later where it was told late.
@@ -49,8 +49,10 @@ export interface StreamHost {
   dirty(stream: RoomStream): void;
   /** The stream lacks events that the log has. `known` is a head that the log has reached. */
   gap(stream: RoomStream): void;
-  /** So many events were written to subscribers, each one counted. */
-  delivered(count: number): void;
+  /** Each of so many subscribers was written the whole batch. */
+  wrote(stream: RoomStream, batch: readonly Entry[], receivers: number): void;
+  /** One subscriber was written one event, alone. */
+  wroteOne(): void;
   /** One of the stream's subscriptions is over, whatever ended it. */
   left(stream: RoomStream): void;
 }
@@ -181,7 +183,7 @@ export class RoomStream {
         this.#deliverEach(subscription, batch);
       }
     }
-    this.host.delivered(wholes * batch.length);
+    this.host.wrote(this, batch, wholes);
     if (this.#opening > 0) {
       this.#held.push(...batch);
       this.#heldBytes += shared.length;
@@ -261,7 +263,7 @@ export class RoomStream {
         if (seq > subscription.cursor! + 1) return;
         subscription.cursor = seq;
         follower.write(frame);
-        this.host.delivered(1);
+        this.host.wroteOne();
       }
       if (ends && (user === null || user === follower.userId)) return this.#end(subscription, ends);
     }

@@ -5,8 +5,9 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { type ReplayedEvent, RoomReplay } from '../log/room-replay.js';
 import { textFrame } from '../protocol/index.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { Tracer } from '../telemetry/tracing.js';
 import { TurnEnd } from './turn-end.js';
-import { type Follower, RoomStream, type StreamHost, type Subscription } from './room-stream.js';
+import { type Entry, type Follower, RoomStream, type StreamHost, type Subscription } from './room-stream.js';
 
 /** What is ahead waits this long for what is missing to come by itself, before the log is asked. */
 const GAP_PATIENCE_MS = 15;
@@ -25,6 +26,7 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     private readonly replay: RoomReplay,
     private readonly turnEnd: TurnEnd,
     private readonly metrics: Metrics,
+    private readonly tracer: Tracer,
     acts: Acts,
     changes: ChangesFeed,
   ) {
@@ -62,8 +64,13 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
     this.turnEnd.add(stream);
   }
 
-  delivered(count: number): void {
-    this.metrics.counts.deliveries += count;
+  wrote(stream: RoomStream, batch: readonly Entry[], receivers: number): void {
+    this.metrics.counts.deliveries += receivers * batch.length;
+    if (this.tracer.isOn && receivers > 0) for (const entry of batch) if (entry.trace) this.#trace(stream.room, entry, receivers);
+  }
+
+  wroteOne(): void {
+    this.metrics.counts.deliveries++;
   }
 
   gap(stream: RoomStream): void {
@@ -92,6 +99,21 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
       this.#logger.warn(`A gap could not be read from the log; trying again: ${(error as Error).message}`);
       this.#fillLater(stream, RETRY_MS);
     }
+  }
+
+  /** The delivery of one event on this instance: from learning of it until the last of its receivers is written. */
+  #trace(room: string, { seq, trace }: Entry, receivers: number): void {
+    const { traceparent, since } = trace!;
+    const facts = {
+      'messaging.system': 'parley',
+      'messaging.operation.name': 'deliver',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': room,
+      'messaging.message.id': String(seq),
+      'parley.receivers': receivers,
+    };
+    const span = this.tracer.begin({ name: 'deliver', kind: 'consumer', facts, since }, traceparent);
+    if (span) this.turnEnd.afterSockets(() => span.end());
   }
 
   #learn(act: Act, xid: string): void {

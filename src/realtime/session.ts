@@ -27,8 +27,8 @@ export interface ClientInfo {
 
 /** What a session asks of the server. */
 export interface SessionHost {
-  /** Runs the command's handler; resolves when it is answered, never rejects. */
-  dispatch(session: Session, frame: CommandFrame): Promise<void>;
+  /** Runs the command's handler; resolves when it is answered, never rejects. @param cameAt when the frame came (`performance.now()`) */
+  dispatch(session: Session, frame: CommandFrame, cameAt: number): Promise<void>;
   /** @returns 0, or the milliseconds that the user must wait. */
   takeCommand(user: string, connection: string): number;
   readonly turnEnd: TurnEnd;
@@ -215,7 +215,7 @@ export class Session implements Follower {
     const cameAt = performance.now();
     const run = async () => {
       if (performance.now() - cameAt > MAX_WAIT_MS) this.#refuseLate(id);
-      else await this.host.dispatch(this, frame);
+      else await this.host.dispatch(this, frame, cameAt);
       this.#finish(id);
     };
     if (ANSWERED_AT_ONCE.has(event)) void run();

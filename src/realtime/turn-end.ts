@@ -27,12 +27,14 @@ export class TurnEnd {
   #isFlushingStreams = false;
   #isScheduled = false;
   #endedAt = 0;
-  /** Only with metrics: since when the oldest of `#streams` waits, */
+  /** Only with metrics: since when the oldest of `#streams` waits. */
   #streamsSince = 0;
-  /** what has been written of `#following`, ever, */
+  /** What has been written of `#following`, ever. */
   #flushed = 0;
-  /** and the waves of streams whose followers are not all written: `upTo` is the last one's number. */
-  readonly #waves: { since: number; upTo: number }[] = [];
+  /** Only with metrics or traces: waves of streams whose followers are not all written. `upTo` is the last one's number. */
+  readonly #waves: { upTo: number; tasks: (() => void)[] }[] = [];
+  /** Of the wave that is being gathered. */
+  #afterSockets: (() => void)[] = [];
 
   constructor(private readonly metrics: Metrics) {}
 
@@ -55,6 +57,11 @@ export class TurnEnd {
     this.#schedule();
   }
 
+  /** For a stream that is being flushed: runs when all sockets that this turn's streams gave something to are written. */
+  afterSockets(task: () => void): void {
+    this.#afterSockets.push(task);
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -74,10 +81,11 @@ export class TurnEnd {
       if (this.#following.delete(socket)) this.#following.add(socket);
       else socket.flush();
     }
-    if (since > 0 && this.#following.size > 0) this.#waves.push({ since, upTo: this.#flushed + this.#following.size });
+    if (since > 0 && this.#following.size > 0) this.afterSockets(() => this.#observe(since));
+    if (this.#afterSockets.length > 0) this.#beginWave();
     this.#flushFollowing(shareMs);
     this.#endedAt = performance.now();
-    this.#observeWaves();
+    this.#endWaves();
   }
 
   #flushStreams(): void {
@@ -102,9 +110,16 @@ export class TurnEnd {
     if (this.#following.size > 0) this.#schedule();
   }
 
-  #observeWaves(): void {
-    while (this.#waves.length > 0 && this.#waves[0]!.upTo <= this.#flushed) {
-      this.metrics.observe('delivery', (this.#endedAt - this.#waves.shift()!.since) / 1_000);
-    }
+  #beginWave(): void {
+    this.#waves.push({ upTo: this.#flushed + this.#following.size, tasks: this.#afterSockets });
+    this.#afterSockets = [];
+  }
+
+  #endWaves(): void {
+    while (this.#waves.length > 0 && this.#waves[0]!.upTo <= this.#flushed) for (const task of this.#waves.shift()!.tasks) task();
+  }
+
+  #observe(since: number): void {
+    this.metrics.observe('delivery', (this.#endedAt - since) / 1_000);
   }
 }

@@ -7,7 +7,8 @@ import type { Principal } from '../auth/principal.js';
 import { ChatError } from '../errors/chat-error.js';
 import { type HttpErrorAnswer, httpErrorAnswer, toChatError } from '../errors/http-error.js';
 import { requestIdOf } from '../errors/request-id.js';
-import { LIMITS } from '../protocol/index.js';
+import { type CommandFrame, ERROR_CODES, LIMITS } from '../protocol/index.js';
+import { Tracer } from '../telemetry/tracing.js';
 import { AccessRefusals } from './access-refusals.js';
 import { Command } from './command.js';
 import type { ClientInfo, Session } from './session.js';
@@ -29,6 +30,7 @@ export class ChatAdapter extends WsAdapter {
   readonly #upgrade: Upgrade;
   readonly #refusals: AccessRefusals;
   readonly #sessions: Sessions;
+  readonly #tracer: Tracer;
   readonly #http: Server;
   #sockets: WebSocketServer | undefined;
 
@@ -38,6 +40,7 @@ export class ChatAdapter extends WsAdapter {
     this.#upgrade = app.get(Upgrade, { strict: false });
     this.#refusals = app.get(AccessRefusals, { strict: false });
     this.#sessions = app.get(Sessions, { strict: false });
+    this.#tracer = app.get(Tracer, { strict: false });
   }
 
   override create(): WebSocketServer {
@@ -66,7 +69,9 @@ export class ChatAdapter extends WsAdapter {
 
   override bindMessageHandlers(_client: unknown, handlers: WsMessageHandler[]): void {
     for (const { message, callback } of handlers) this.#handlers.set(message, callback as Handler);
-    this.#sessions.dispatch = (session, frame) => this.#dispatch(new Command(session, frame.id, frame.event, frame.data));
+    this.#sessions.dispatch = this.#tracer.isOn
+      ? (session, frame, cameAt) => this.#dispatchTraced(session, frame, cameAt)
+      : (session, frame) => this.#dispatch(new Command(session, frame.id, frame.event, frame.data));
   }
 
   override async close(): Promise<void> {
@@ -80,6 +85,17 @@ export class ChatAdapter extends WsAdapter {
     } catch (error) {
       command.fail(error);
     }
+  }
+
+  /** The span is as long as the frame was here, waiting for those before it included. */
+  async #dispatchTraced(session: Session, { id, event, data, traceparent }: CommandFrame, since: number): Promise<void> {
+    const command = new Command(session, id, event, data);
+    const facts = { 'parley.connection': session.id, ...(data.room !== undefined && { 'parley.room': data.room }) };
+    const span = this.#tracer.begin({ name: event, kind: 'server', facts, since }, traceparent);
+    if (!span) return this.#dispatch(command);
+    await this.#tracer.within(span, () => this.#dispatch(command));
+    const { failure } = command;
+    span.end(failure?.code, failure && ERROR_CODES[failure.code].status >= 500);
   }
 
   async #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {

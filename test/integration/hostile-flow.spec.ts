@@ -173,9 +173,9 @@ describe('slow consumers', () => {
     const dispatched: string[] = [];
     const sessions = server.get(Sessions);
     const real = sessions.dispatch;
-    sessions.dispatch = (from, frame) => {
+    sessions.dispatch = (from, frame, cameAt) => {
       if (from === session) dispatched.push(frame.event);
-      return real(from, frame);
+      return real(from, frame, cameAt);
     };
     slow.command(3, 'ping', {});
     const isOf = (status: string) => (frame: { event: string; data: { user?: unknown; status?: unknown } }) =>
