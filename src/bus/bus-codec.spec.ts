@@ -8,6 +8,7 @@ import {
   encodeNote,
   encodeQuestion,
   encodeSignal,
+  encodeTraces,
   isFrom,
   MAX_NOTE_BYTES,
   originOf,
@@ -86,6 +87,29 @@ describe('bus codec', () => {
     expect(decode(encodeAnswer(origin, { ...answer, instance: 7 as unknown as string }))).toBeNull();
   });
 
+  it('reads traces as they were written, and takes nothing else for some', () => {
+    const traces = { headSeq: 9, traceparents: [[8, '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01']] as [number, string][] };
+    const message = encodeTraces(origin, traces);
+    expect(decode(message)).toEqual({ kind: 'traces', traces });
+    for (const wrong of [
+      {},
+      { headSeq: 9 },
+      { ...traces, headSeq: '9' },
+      { headSeq: 9, traceparents: [[8]] },
+      { headSeq: 9, traceparents: [8] },
+    ]) {
+      expect(decode(Buffer.concat([message.subarray(0, 18), Buffer.from(JSON.stringify(wrong))]))).toBeNull();
+    }
+  });
+
+  it('takes a kind that it does not know for nothing, as a release did that knew no traces', () => {
+    const message = encodeAct(origin, act);
+    for (const kind of [0, 7, 255]) {
+      message[1] = kind;
+      expect(decode(message)).toBeNull();
+    }
+  });
+
   it('knows whose a message is', () => {
     const message = encodeAct(origin, act);
     expect(isFrom(message, origin)).toBe(true);
@@ -110,7 +134,7 @@ describe('bus codec', () => {
   });
 
   it('never throws, whatever the bytes', () => {
-    const head = fc.constantFrom(1, 2, 3, 4, 5).map((kind) => Buffer.concat([Buffer.from([1, kind]), origin]));
+    const head = fc.constantFrom(1, 2, 3, 4, 5, 6).map((kind) => Buffer.concat([Buffer.from([1, kind]), origin]));
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(fc.oneof(bytes, fc.tuple(head, bytes).map(Buffer.concat)), (message) => {

@@ -47,6 +47,12 @@ describe('settings', () => {
     ['AUTH_JWKS_ALGORITHMS', 'RS256,HS256'],
     ['AUTH_JWKS_ALGORITHMS', 'none'],
     ['AUTH_JWKS_ALGORITHMS', ','],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'x-key'],
+    ['OTEL_RESOURCE_ATTRIBUTES', 'a=%zz'],
+    ['OTEL_TRACES_SAMPLER', 'jaeger_remote'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
   ])('refuse %s=%s by name, without the value', (name, value) => {
     expect(() => loadSettings({ [name]: value })).toThrow(ConfigError);
     const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -61,6 +67,20 @@ describe('settings', () => {
       expect(() => loadSettings({ ...provider, [left]: '' })).toThrow(/^AUTH_JWKS_URL: goes together/);
     for (const host of ['localhost', '127.0.0.1', '[::1]'])
       expect(loadSettings({ ...provider, AUTH_JWKS_URL: `http://${host}:8080/keys` })).toBeDefined();
+  });
+
+  it('say where traces go, as OpenTelemetry reads them', () => {
+    const config = (environment: Record<string, string>) => new Config(loadSettings(environment), provided);
+    expect(config({}).tracesUrl).toBeUndefined();
+    for (const endpoint of ['http://c:4318', 'http://c:4318/']) {
+      expect(config({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }).tracesUrl).toBe('http://c:4318/v1/traces');
+    }
+    const both = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://d/in' };
+    expect(config(both).tracesUrl).toBe('https://d/in');
+    expect(config({ OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%2Cb, authorization=Bearer c=' }).otelExporterOtlpHeaders).toEqual({
+      'x-key': 'a,b',
+      authorization: 'Bearer c=',
+    });
   });
 
   it('name every one that is wrong', () => {

@@ -33,7 +33,8 @@ describe('shown settings', () => {
   });
 
   it('leave out secrets, set or made', () => {
-    for (const environment of [{}, { JWT_SECRET: 'hunter2-hunter2-hunter2-hunter2-0123' }] as Record<string, string>[]) {
+    const headers = { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20hunter2' };
+    for (const environment of [{}, { JWT_SECRET: 'hunter2-hunter2-hunter2-hunter2-0123', ...headers }] as Record<string, string>[]) {
       const all = shown(environment);
       expect(all.get('JWT_SECRET')).toMatchObject({ value: null, isSecret: true, isSet: true });
       expect(JSON.stringify([...all.values()])).not.toMatch(/hunter2|made-made|own:made/);

@@ -89,6 +89,16 @@ export function describeRoomBus(name: string, large: 'whole' | 'head', makePair:
       expect(theirs.notes).toEqual([note]);
     });
 
+    it('brings along where an event came from, when that is traced', async () => {
+      await pair.there.follow(room);
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const traced: LogEvent = { ...logEvent(8), trace: { traceparent, since: performance.now() } };
+      for (const note of [noteOf(room, logEvent(7), traced), noteOf(room, logEvent(9))]) pair.here.publishNote(note);
+      await until(() => theirs.notes.length === 2, 'both notes have come');
+      const came = { ...traced, trace: { traceparent, since: expect.any(Number) as unknown as number } };
+      expect(theirs.notes).toEqual([noteOf(room, logEvent(7), came), noteOf(room, logEvent(9))]);
+    });
+
     it('brings a note that tells of no event', async () => {
       await pair.there.follow(room);
       const note: RoomNote = { room, epoch: '', headSeq: 2 ** 40, events: [] };

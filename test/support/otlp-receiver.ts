@@ -32,21 +32,20 @@ interface Received {
 export class OtlpReceiver {
   readonly posts: Received[] = [];
   readonly spans: ReceivedSpan[] = [];
-  /** Takes posts, and answers none. */
-  isSilent = false;
+  /** The status that posts are answered with; null: they are taken, and never answered. */
+  answer: 200 | 400 | null = 200;
 
-  private constructor(private readonly server: Server) {
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => void this.#take(request, response));
   }
 
   static async start(): Promise<OtlpReceiver> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
-    return new OtlpReceiver(server);
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return new OtlpReceiver(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   }
 
   trace(traceId: string): ReceivedSpan[] {
@@ -73,7 +72,7 @@ export class OtlpReceiver {
     this.posts.push({ headers: request.headers, path: request.url!, body });
     const isJson = request.headers['content-type'] === 'application/json';
     this.spans.push(...(isJson ? readJsonSpans(body.toString()) : readProtobufSpans(body)));
-    if (!this.isSilent) response.writeHead(200, { 'content-type': request.headers['content-type'] }).end(isJson ? '{}' : '');
+    if (this.answer !== null) response.writeHead(this.answer, { 'content-type': request.headers['content-type'] }).end(isJson ? '{}' : '');
   }
 }
 

@@ -13,7 +13,7 @@ export interface OwnBus {
   close(): void;
 }
 
-/** A RedisBus as an instance of its own would have it. Its connections that publish, or those that hear, may go another way. */
+/** A RedisBus as an instance of its own would have it, with traces. Its connections that publish, or those that hear, may go another way. */
 export function startRedisBus(urls: string, { cluster = false, publishesVia = urls, hearsVia = urls } = {}): OwnBus {
   const instanceId = randomUUID();
   const [publishing, hearing] = [publishesVia, hearsVia].map((url) => {
@@ -26,7 +26,7 @@ export function startRedisBus(urls: string, { cluster = false, publishesVia = ur
   };
   const echo = `${BUS_PREFIX}:echo:${instanceId}`;
   const pubSub = cluster ? new ShardedPubSub(connections, echo) : new ClassicPubSub(connections, echo);
-  const bus = new RedisBus(pubSub, { prefix: BUS_PREFIX, instanceId });
+  const bus = new RedisBus(pubSub, { prefix: BUS_PREFIX, instanceId, isTracing: true });
   bus.onModuleInit();
   return {
     bus,
