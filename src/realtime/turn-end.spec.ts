@@ -34,6 +34,24 @@ describe('the end of a turn', () => {
     }
   }
 
+  it('says when all that a turn gave to sockets is written, though that takes several turns', async () => {
+    const followers = sockets(100);
+    let writtenThen: number | undefined;
+    turnEnd.add({
+      flush: () => {
+        followers.forEach((one) => turnEnd.addSocket(one));
+        turnEnd.afterSockets(() => (writtenThen = flushed.length));
+      },
+    });
+    await turn();
+    expect([flushed.length < 100, writtenThen]).toEqual([true, undefined]);
+    await rest();
+    expect(writtenThen).toBe(100);
+    turnEnd.add({ flush: () => turnEnd.afterSockets(() => (writtenThen = 0)) });
+    await turn();
+    expect(writtenThen).toBe(0);
+  });
+
   it('writes each socket once, whatever was put into it', async () => {
     const [one, two] = sockets(2);
     turnEnd.addSocket(one!);

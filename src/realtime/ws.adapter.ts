@@ -92,10 +92,9 @@ export class ChatAdapter extends WsAdapter {
     const command = new Command(session, id, event, data);
     const facts = { 'parley.connection': session.id, ...(data.room !== undefined && { 'parley.room': data.room }) };
     const span = this.#tracer.begin({ name: event, kind: 'server', facts, since }, traceparent);
-    if (!span) return this.#dispatch(command);
     await this.#tracer.within(span, () => this.#dispatch(command));
     const { failure } = command;
-    span.end(failure?.code, failure && ERROR_CODES[failure.code].status >= 500);
+    span?.end(failure?.code, failure && ERROR_CODES[failure.code].status >= 500);
   }
 
   async #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {

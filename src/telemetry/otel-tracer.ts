@@ -19,8 +19,8 @@ import type { Config } from '../config/config.js';
 import { makeExporter } from './otel-exporter.js';
 import { type Span, type SpanFacts, type SpanKind, type SpanStart, Tracer } from './tracing.js';
 
-/** What a stopping server gives the collector to take the last spans. */
-const FLUSH_MS = 2_000;
+/** What a stopping server gives the collector to take the last spans: less than what a primary grants its workers beyond their closing. */
+const FLUSH_MS = 1_000;
 
 const KINDS: Record<SpanKind, otel.SpanKind> = {
   server: otel.SpanKind.SERVER,
@@ -35,7 +35,7 @@ const KINDS: Record<SpanKind, otel.SpanKind> = {
  */
 export class OtelTracer extends Tracer implements OnApplicationShutdown {
   override readonly isOn = true;
-  readonly #current = new AsyncLocalStorage<Span>();
+  readonly #current = new AsyncLocalStorage<Span | undefined>();
   readonly #provider: TracerProvider;
   readonly #tracer: otel.Tracer;
 
@@ -71,7 +71,7 @@ export class OtelTracer extends Tracer implements OnApplicationShutdown {
     return span.isSampled ? span : undefined;
   }
 
-  override within<T>(span: Span, work: () => T): T {
+  override within<T>(span: Span | undefined, work: () => T): T {
     return this.#current.run(span, work);
   }
 

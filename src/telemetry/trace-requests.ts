@@ -10,10 +10,8 @@ const UNTRACED = /^\/(health|metrics|docs|openapi\.json)(\/|$)/;
  */
 export function traceRequests(tracer: Tracer): (request: Request, response: Response, next: NextFunction) => void {
   return (request, response, next) => {
-    const parent = request.headers['traceparent'];
-    const span = UNTRACED.test(request.path) ? undefined : begin(tracer, request.method, parent);
-    if (!span) return next();
-    response.once('close', () => finish(span, request, response));
+    const span = UNTRACED.test(request.path) ? undefined : begin(tracer, request.method, request.headers['traceparent']);
+    if (span) response.once('close', () => finish(span, request, response));
     tracer.within(span, next);
   };
 }
@@ -29,9 +27,10 @@ function finish(span: Span, request: Request, response: Response): void {
     span.rename(`${request.method} ${route}`);
     span.add({ 'http.route': route });
   }
-  const room = request.params?.['room'];
-  if (typeof room === 'string') span.add({ 'parley.room': room });
   const { statusCode } = response;
+  const room = request.params?.['room'];
+  // What is none is whatever somebody wrote there.
+  if (typeof room === 'string' && statusCode < 400) span.add({ 'parley.room': room });
   span.add({ 'http.response.status_code': statusCode, 'parley.request': request.id as string });
   // A client that went away before the answer is told nothing: the request is done all the same.
   span.end(statusCode >= 400 ? String(statusCode) : undefined, statusCode >= 500);

@@ -46,8 +46,11 @@ export abstract class Tracer {
    * @param parent a `traceparent`, as it came; what is none counts as absent
    */
   abstract begin(start: SpanStart, parent?: string): Span | undefined;
-  /** Runs the work, and what it awaits, with this span as `current`. */
-  abstract within<T>(span: Span, work: () => T): T;
+  /**
+   * Runs the work, and what it awaits, with this span as `current`; without one, with none: what wakes a command up may itself have run
+   * under another one's span.
+   */
+  abstract within<T>(span: Span | undefined, work: () => T): T;
 }
 
 /** Tracing is off. */
@@ -59,7 +62,7 @@ export class NoTracer extends Tracer {
     return undefined;
   }
 
-  override within<T>(_span: Span, work: () => T): T {
+  override within<T>(_span: Span | undefined, work: () => T): T {
     return work();
   }
 }
