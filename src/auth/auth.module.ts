@@ -21,6 +21,7 @@ import { Mutes } from './mutes.js';
 import { PasswordHasher } from './password-hasher.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RefreshTokenEntity } from './refresh-token.entity.js';
+import { RequestLimits } from './request-limits.js';
 import { Revocations } from './revocations.js';
 import { ScopeGuard } from './scope.guard.js';
 import { SessionsController } from './sessions.controller.js';
@@ -57,6 +58,7 @@ import { UsersController } from './users.controller.js';
     SessionsService,
     PasswordHasher,
     LoginLimits,
+    RequestLimits,
     JwtGuard,
     // In this order: the others go by the user whom the JWT guard has found.
     { provide: APP_GUARD, useExisting: JwtGuard },

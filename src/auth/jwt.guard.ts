@@ -4,6 +4,7 @@ import { Authenticator } from './authenticator.js';
 import type { AuthenticatedRequest } from './current-user.js';
 import type { Principal } from './principal.js';
 import { IS_PUBLIC } from './public.js';
+import { RequestLimits } from './request-limits.js';
 import { Revocations } from './revocations.js';
 import { expiredToken } from './tokens.service.js';
 
@@ -14,7 +15,7 @@ interface SocketCommand {
 
 /**
  * Lets in who has a valid access token or API key: REST routes by their `Authorization` header, socket commands by the principal of
- * their connection, asked again for every command.
+ * their connection, asked again for every command. Requests that it refuses count against their address.
  */
 @Injectable()
 export class JwtGuard implements CanActivate {
@@ -22,6 +23,7 @@ export class JwtGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
     private readonly revocations: Revocations,
+    private readonly limits: RequestLimits,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -37,8 +39,15 @@ export class JwtGuard implements CanActivate {
 
   async #allowRequest(context: ExecutionContext): Promise<boolean> {
     if (this.reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [context.getHandler(), context.getClass()])) return true;
-    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    await this.authenticator.authenticateRequest(request);
+    const http = context.switchToHttp();
+    const request = http.getRequest<AuthenticatedRequest>();
+    try {
+      await this.authenticator.authenticateRequest(request);
+    } catch (error) {
+      // The guards behind this one do not hear of it: who shows what does not count could ask without end.
+      this.limits.take(request, http.getResponse());
+      throw error;
+    }
     return true;
   }
 }

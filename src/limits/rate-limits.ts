@@ -49,7 +49,7 @@ export class RateLimits {
     return this.commands.take(user);
   }
 
-  /** One REST request without a token from an address (see `clientAddress`). */
+  /** One REST request from an address (see `clientAddress`) that no user made: without a token, or with one that does not count. */
   takeRequest(address: string): number {
     return this.isOn ? this.requests.take(address) : 0;
   }

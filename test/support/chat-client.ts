@@ -148,7 +148,7 @@ export class ChatClient {
 export interface RefusedUpgrade {
   status: number;
   headers: Record<string, string | string[] | undefined>;
-  body: { code: string; message: string; requestId: string };
+  body: { code: string; message: string; requestId: string; retryAfterMs?: number };
 }
 
 /** Tries to open a socket and returns the HTTP answer that refused it. @throws when it opens */

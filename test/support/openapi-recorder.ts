@@ -143,7 +143,9 @@ function headerFaults({ status, headers, text }: Answer): string[] {
   if (status === 401 && headers.get('www-authenticate') !== 'Bearer') faults.push('401 without WWW-Authenticate');
   if (status === 429 && !(Number(headers.get('retry-after')) > 0)) faults.push('429 without Retry-After');
   if (status === 429 && !/^"\w+";r=\d+;t=\d+$/.test(headers.get('ratelimit') ?? '')) faults.push('429 without RateLimit');
-  const { requestId } = (status >= 400 ? JSON.parse(text) : {}) as { requestId?: string };
+  if (status === 429 && !/^"\w+";q=\d+;w=\d+$/.test(headers.get('ratelimit-policy') ?? '')) faults.push('429 without RateLimit-Policy');
+  const { requestId, retryAfterMs } = (status >= 400 ? JSON.parse(text) : {}) as { requestId?: string; retryAfterMs?: number };
+  if (status === 429 && !(Number(retryAfterMs) > 0)) faults.push('429 without retryAfterMs');
   if (requestId !== undefined && requestId !== headers.get('x-request-id')) faults.push('its requestId is not the one in x-request-id');
   return faults;
 }
