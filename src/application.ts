@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { AppModule } from './app.module.js';
 import { AuditedErrorFilter } from './audit/audited-error.filter.js';
 import type { Config } from './config/config.js';
+import { UndeclaredInputGuard } from './errors/undeclared-input.guard.js';
 import { validationPipe } from './errors/validation.pipe.js';
 import { serveOpenApi } from './openapi.js';
 import { ChatAdapter } from './realtime/ws.adapter.js';
@@ -42,6 +43,8 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   if (tracer.isOn) app.use(traceRequests(tracer));
   app.useBodyParser('json', { limit: BODY_BYTES });
   app.useGlobalFilters(app.get(AuditedErrorFilter));
+  // Behind the guards of the modules, which are there already.
+  app.useGlobalGuards(new UndeclaredInputGuard());
   app.useGlobalPipes(validationPipe());
   app.useWebSocketAdapter(new ChatAdapter(app));
   if (config.allowedOrigins.length > 0) {

@@ -19,7 +19,8 @@ export function validationPipe(): ValidationPipe {
   });
 }
 
-function validationFailed(details: ErrorDetail[]): ChatError {
+/** For input that does not keep the rules. @param details what is wrong, of which the first are told */
+export function validationFailed(details: ErrorDetail[]): ChatError {
   return new ChatError('validation_failed', 'The request is not valid.', { details: details.slice(0, MAX_DETAILS) });
 }
 

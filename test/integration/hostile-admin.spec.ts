@@ -89,3 +89,16 @@ describe('line 23: every route of administration in the OpenAPI document', () =>
     expect(written).toEqual(routes.map((route) => [route, 'denied', actor, false]));
   });
 });
+
+it('line 27: what a route does not take is refused before anything is done, and is no target in the audit log', async () => {
+  const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+  const requestId = randomUUID();
+  const headers = { authorization, 'x-request-id': requestId };
+  const ban = '/v1/admin/users/victim/ban?room=0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11&seq=7';
+  const { status, body } = await server.http(null, 'PUT', ban, {}, headers);
+  expect([status, (body as { details: { path: string }[] }).details.map(({ path }) => path)]).toEqual([400, ['room', 'seq']]);
+  expect((await server.http('victim', 'GET', '/v1/me')).status).toBe(200);
+  // Entries are written in order: with the one of this reading, those before it are.
+  await server.http(null, 'GET', '/v1/admin/bans', undefined, { authorization });
+  expect((await database.query('SELECT FROM audit_log WHERE request_id = $1', [requestId])).rowCount).toBe(0);
+});

@@ -36,7 +36,12 @@ describe('bodies', () => {
       expectRefused(field, await server.http('ann', 'POST', '/v1/rooms', `{"type":"public","${field}":"y"}`));
       expectRefused(field, await server.http('ann', 'PATCH', `/v1/rooms/${room}`, `{"${field}":1}`));
       expectRefused(field, await server.http('ann', 'GET', `/v1/rooms/${room}/messages?${field}=1`));
+      // Routes that take no query, or no body.
+      expectRefused(field, await server.http('ann', 'GET', `/v1/me?${field}=1`));
+      expectRefused(field, await server.http('ann', 'POST', `/v1/rooms/${room}/leave`, `{"${field}":1}`));
     }
+    expect((await server.http('ann', 'GET', '/v1/me?')).status).toBe(200);
+    expect((await server.http('ann', 'POST', '/v1/auth/tickets', {})).status).toBe(201);
   });
 
   it('line 28: a value of another type is 400, never a query', async () => {

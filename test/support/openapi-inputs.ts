@@ -50,8 +50,14 @@ export function inputsOf(document: OpenApi): { good: Input[]; bad: Input[] } {
       if (required && place !== 'path')
         inputs.bad.push({ route, what: `without ${name}`, ask: { ...base, [where]: without(base[where] as Json, name) }, field: name });
     }
-    if (operation.parameters?.some((parameter) => parameter.in === 'query'))
-      inputs.bad.push({ route, what: 'an unknown query', ask: { ...base, query: { ...base.query, colour: 'blue' } }, field: 'colour' });
+    inputs.bad.push({ route, what: 'an unknown query', ask: { ...base, query: { ...base.query, colour: 'blue' } }, field: 'colour' });
+    if (operation.requestBody === undefined && !route.startsWith('GET '))
+      inputs.bad.push({
+        route,
+        what: 'a field of a body that it does not take',
+        ask: { ...base, body: { colour: 'blue' } },
+        field: 'colour',
+      });
     addBodies(document, route, operation, base, inputs);
   }
   return inputs;
