@@ -1,12 +1,12 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
-import { IsIn, IsISO8601 } from 'class-validator';
+import { IsIn } from 'class-validator';
+import { QueryTime } from '../errors/query-values.js';
 import { IfGiven, IsText } from '../errors/validators.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { AuditOutcome } from '../audit/audit-entry.js';
 
 const OUTCOMES = ['begun', 'ok', 'denied', 'failed'] as const satisfies readonly AuditOutcome[];
 const ACTORS = ['user', 'key', 'anonymous', 'server'] as const;
-const TIME = { message: 'must be a time in ISO 8601' };
 
 export class AuditFilterDto {
   @ApiPropertyOptional({ description: 'Id of who did it.', minLength: 1, maxLength: 255, example: 'u7' })
@@ -36,13 +36,13 @@ export class AuditFilterDto {
 
   @ApiPropertyOptional({ description: 'From this moment on.', format: 'date-time', example: '2026-11-24T00:00:00.000Z' })
   @IfGiven()
-  @IsISO8601({ strict: true, strictSeparator: true }, TIME)
-  from?: string;
+  @QueryTime()
+  from?: Date;
 
   @ApiPropertyOptional({ description: 'Before this moment.', format: 'date-time', example: '2026-11-25T00:00:00.000Z' })
   @IfGiven()
-  @IsISO8601({ strict: true, strictSeparator: true }, TIME)
-  to?: string;
+  @QueryTime()
+  to?: Date;
 }
 
 export class AuditQueryDto extends IntersectionType(AuditFilterDto, PageQueryDto) {}
@@ -88,7 +88,8 @@ export class AuditEntryBody {
     type: 'object',
     additionalProperties: true,
     nullable: true,
-    description: 'Such as `code`, of an error, and `folded`: of how many refusals alike the row is the count.',
+    description:
+      'What was asked for (`dryRun`, `roles`, `reason`, a filter), `id`, of what was made, `code`, of an error, and `folded`: of how many refusals alike the row is the count.',
     example: null,
   })
   details!: Record<string, unknown> | null;

@@ -46,11 +46,17 @@ export class AuditLog implements OnModuleDestroy {
     await this.record(entry).catch((error: unknown) => this.#lost(entry, error));
   }
 
-  /** Writes what was counted so far. */
-  async onModuleDestroy(): Promise<void> {
+  /** Resolves when all that was recorded or counted so far is written. */
+  async flush(): Promise<void> {
     this.#folds.end();
     // Entries are written in order: with the last one, all are done.
     await this.#last.catch(() => undefined);
+  }
+
+  /** What is still refused while the server lets its clients go is written one by one. */
+  async onModuleDestroy(): Promise<void> {
+    this.#folds.close();
+    await this.flush();
   }
 
   async #append({ action, outcome, actor, target, address, requestId, details }: AuditEntry): Promise<void> {

@@ -13,8 +13,14 @@ export type AuditedRequest = Request & {
 };
 
 const TARGET_FIELDS = ['user', 'sender', 'room', 'seq'] as const;
+/** What of a query or body says what was done, or looked for. Never what somebody wrote to others, nor a secret: see `AuditEntry.details`. */
+const DETAIL_FIELDS = [
+  ...['dryRun', 'reason', 'until', 'decision', 'disabled', 'roles', 'role', 'archived', 'type', 'scopes', 'expiresInSeconds', 'level'],
+  ...['q', 'from', 'to', 'by', 'action', 'actor', 'target', 'outcome', 'status', 'active', 'member', 'instance', 'includeDeleted'],
+] as const;
 /** Of a value that was sent. */
 export const MAX_CHARS = 255;
+const MAX_ITEMS = 64;
 
 export function entryOf(
   request: AuditedRequest,
@@ -33,6 +39,28 @@ export function entryOf(
   };
 }
 
+/** What the request says of what is to be done, as it was sent. */
+export function askedOf({ query, body }: AuditedRequest): Record<string, unknown> {
+  const asked: Record<string, unknown> = {};
+  for (const source of [body, query] as (Record<string, unknown> | undefined)[]) {
+    for (const field of DETAIL_FIELDS) {
+      const value = shortened(source?.[field]);
+      if (value !== undefined) asked[field] = value;
+    }
+  }
+  return asked;
+}
+
+/** What the answer adds: the id of what was made, and whom or what it was about, where the request named it by another. */
+export function answeredOf(request: AuditedRequest, answer: unknown): { target: AuditEntry['target']; details: Record<string, unknown> } {
+  const { id, ...rest } = Object(answer) as Record<string, unknown>;
+  const target = { ...fieldsOf(rest), ...targetOf(request) };
+  return {
+    target: Object.keys(target).length > 0 ? target : null,
+    details: request.method === 'POST' && typeof id === 'string' && !Object.values(target).includes(id) ? { id } : {},
+  };
+}
+
 /** Whom its credentials proved, let in or not. */
 export function actorOf({ principal }: Pick<AuditedRequest, 'principal'>): AuditActor {
   if (!principal) return { kind: 'anonymous', id: null };
@@ -41,13 +69,23 @@ export function actorOf({ principal }: Pick<AuditedRequest, 'principal'>): Audit
 
 /** As it was sent: this is written before anything is checked. */
 function targetOf({ params, query, body }: AuditedRequest): Record<string, string> | null {
-  const target: [string, string][] = [];
-  for (const source of [body, query] as Record<string, unknown>[]) {
-    for (const field of TARGET_FIELDS) {
-      const value = source?.[field];
-      if (typeof value === 'string' || typeof value === 'number') target.push([field, String(value).slice(0, MAX_CHARS)]);
-    }
+  const target = { ...fieldsOf(body), ...fieldsOf(query) };
+  for (const [name, value] of Object.entries(params)) if (typeof value === 'string') target[name] = value.slice(0, MAX_CHARS);
+  return Object.keys(target).length > 0 ? target : null;
+}
+
+function fieldsOf(source: unknown): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const field of TARGET_FIELDS) {
+    const value = (Object(source) as Record<string, unknown>)[field];
+    if (typeof value === 'string' || typeof value === 'number') fields[field] = String(value).slice(0, MAX_CHARS);
   }
-  for (const [name, value] of Object.entries(params)) if (typeof value === 'string') target.push([name, value.slice(0, MAX_CHARS)]);
-  return target.length > 0 ? Object.fromEntries(target) : null;
+  return fields;
+}
+
+function shortened(value: unknown): unknown {
+  if (typeof value === 'string') return value.slice(0, MAX_CHARS);
+  if (typeof value === 'number' || typeof value === 'boolean') return value;
+  if (value instanceof Date) return value.toJSON();
+  return Array.isArray(value) ? value.slice(0, MAX_ITEMS).map(shortened) : undefined;
 }

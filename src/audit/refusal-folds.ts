@@ -20,12 +20,14 @@ interface Kind {
 export class RefusalFolds {
   readonly #kinds = new Map<string, Kind>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   /** @param write takes the row that stands for what was counted */
   constructor(private readonly write: (entry: AuditEntry) => void) {}
 
   /** Whether the entry was counted, so that it needs no row of its own. */
   isFolded(entry: AuditEntry): boolean {
+    if (this.#isClosed) return false;
     this.#timer ??= setTimeout(() => this.end(), WINDOW_MS).unref();
     const kind = this.#kindOf(entry);
     if (kind.rows < ROWS_EACH) {
@@ -43,6 +45,11 @@ export class RefusalFolds {
     const kinds = [...this.#kinds.values()];
     this.#kinds.clear();
     for (const { folded, entry } of kinds) if (folded > 0) this.write({ ...entry, details: { folded } });
+  }
+
+  /** From now on each has a row of its own: nothing would come to write what was counted. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   #kindOf(entry: AuditEntry): Kind {

@@ -15,6 +15,7 @@ export async function verifyAuditLog(url: string, kept?: ChainHead): Promise<Cha
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const chain = new AuditChain();
+    await assertNoneBefore(client);
     for (;;) {
       const { rows } = await client.query<ChainRow>(
         `SELECT ${CHAIN_COLUMNS} FROM audit_log WHERE audit_log.seq > $1 ORDER BY audit_log.seq LIMIT ${PAGE_ROWS}`,
@@ -33,6 +34,12 @@ export async function verifyAuditLog(url: string, kept?: ChainHead): Promise<Cha
   } finally {
     await client.end();
   }
+}
+
+/** Rows are numbered from 1: one before would be in lists, and in no chain. */
+async function assertNoneBefore(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ seq: string }>('SELECT seq::text FROM audit_log WHERE seq < 1 ORDER BY seq LIMIT 1');
+  if (rows[0]) throw new ChainBroken(`row ${rows[0].seq} was never written by the server`);
 }
 
 async function assertStoredHead(client: pg.Client, head: ChainHead): Promise<void> {

@@ -6,6 +6,7 @@ import { AuditLog1766500000000 } from './migrations/1766500000000-audit-log.js';
 import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-user.js';
 import { Moderation1768000000000 } from './migrations/1768000000000-moderation.js';
 import { AuditSearchPath1768150000000 } from './migrations/1768150000000-audit-search-path.js';
+import { AuditHead1768250000000 } from './migrations/1768250000000-audit-head.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   RoomsPerUser1766550000000,
   Moderation1768000000000,
   AuditSearchPath1768150000000,
+  AuditHead1768250000000,
 ];

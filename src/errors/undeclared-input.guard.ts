@@ -19,7 +19,7 @@ export class UndeclaredInputGuard implements CanActivate {
   /** @throws {ChatError} validation_failed */
   canActivate(context: ExecutionContext): true {
     if (context.getType() !== 'http') return true; // commands have schemas of their own
-    const { url, body } = context.switchToHttp().getRequest<Request>();
+    const { url, body } = context.switchToHttp().getRequest<Request<unknown, unknown, unknown>>();
     const taken = this.#takenBy(context);
     const fields = [...(taken.query ? [] : namesInQuery(url)), ...(taken.body ? [] : namesInBody(body))];
     if (fields.length > 0) throw validationFailed(fields.map((path) => ({ path, message: 'is not a known field' })));

@@ -25,7 +25,7 @@ beforeAll(async () => {
       address: null,
       requestId: null,
     });
-  await log.onModuleDestroy();
+  await log.flush();
 });
 
 afterEach(() => {

@@ -44,6 +44,8 @@ afterAll(async () => {
   await server.close();
 });
 
+const both = (action: string, target: object, details: object) => ['begun', 'ok'].map((outcome) => [action, outcome, target, details]);
+
 describe('acts of administrators', () => {
   it('are written before and after, with actor, target, address and request id', async () => {
     expect((await asAdmin('PUT', '/v1/admin/users/mallory/ban')).status).toBe(204);
@@ -61,11 +63,37 @@ describe('acts of administrators', () => {
     ]);
   });
 
+  it('say what was asked for and what was made: a dry run is not an act, and taking a role not giving it', async () => {
+    const account = { username: 'roled', password: 'correct horse battery' };
+    const { user } = (await server.http(null, 'POST', '/v1/auth/register', account)).body as { user: { id: string } };
+    const room = await server.room('ann', 'private');
+    for (const roles of [['editor'], []])
+      expect(await asAdmin('PUT', `/v1/admin/users/${user.id}/roles`, { roles })).toMatchObject({ status: 200 });
+    expect(await asAdmin('DELETE', `/v1/admin/rooms/${room}?dryRun=true`)).toMatchObject({ status: 200 });
+    const key = { name: 'crm', scopes: ['rooms:read'] };
+    const made = (await asAdmin('POST', '/v1/admin/api-keys', key)).body as { id: string; key: string };
+    const reported = { reason: 'spam' };
+    await server.http('badguy', 'GET', '/v1/me');
+    const { id: report } = (await server.http('ann', 'POST', '/v1/users/badguy/reports', reported)).body as { id: string };
+    const decision = { decision: 'ban', reason: 'a spammer' };
+    expect(await asAdmin('POST', `/v1/admin/reports/${report}/resolve`, decision)).toMatchObject({ status: 200 });
+    const all = (await rows()).filter(({ action }) => action !== 'access.request');
+    expect(all.map(({ action, outcome, target, details }) => [action, outcome, target, details])).toEqual([
+      ...[['editor'], []].flatMap((roles) => both('user.roles', { user: user.id }, { roles })),
+      ...both('room.delete', { room }, { dryRun: 'true' }),
+      ['key.create', 'begun', null, { scopes: ['rooms:read'] }],
+      ['key.create', 'ok', null, { scopes: ['rooms:read'], id: made.id }],
+      ['report.resolve', 'begun', { report }, decision],
+      ['report.resolve', 'ok', { report, user: 'badguy' }, decision],
+    ]);
+    expect(JSON.stringify(all)).not.toContain(made.key);
+  });
+
   it('that fail are written as failed, with the code', async () => {
     expect((await asAdmin('POST', '/v1/admin/notices', { text: '', level: 'info' })).status).toBe(400);
     expect((await rows()).map(({ outcome, details }) => [outcome, details])).toEqual([
-      ['begun', null],
-      ['failed', { code: 'validation_failed' }],
+      ['begun', { level: 'info' }],
+      ['failed', { level: 'info', code: 'validation_failed' }],
     ]);
   });
 
@@ -113,7 +141,7 @@ describe('refusals', () => {
       }),
     );
     await Promise.all(flood);
-    await log.onModuleDestroy();
+    await log.flush();
     const written = await rows();
     expect(written.length).toBeLessThan(20);
     const counted = written.map(({ details }) => (details?.folded as number | undefined) ?? 1);

@@ -29,7 +29,8 @@ afterAll(async () => {
 /** Does what only a superuser can, looks, and puts the rows back. */
 async function tampered(...statements: string[]): Promise<string> {
   await client.query('CREATE TABLE kept AS TABLE audit_log; CREATE TABLE kept_head AS TABLE audit_head');
-  await client.query('ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only');
+  await client.query('ALTER TABLE audit_log DISABLE TRIGGER ALL; ALTER TABLE audit_head DISABLE TRIGGER ALL');
+  await client.query('ALTER TABLE audit_log DROP CONSTRAINT audit_log_seq');
   try {
     for (const statement of statements) await client.query(statement);
     return await verifyAuditLog(database.url).then(
@@ -40,7 +41,9 @@ async function tampered(...statements: string[]): Promise<string> {
     await client.query(
       'DELETE FROM audit_log; INSERT INTO audit_log TABLE kept; DELETE FROM audit_head; INSERT INTO audit_head TABLE kept_head',
     );
+    await client.query('ALTER TABLE audit_log ADD CONSTRAINT audit_log_seq CHECK (seq > 0)');
     await client.query('DROP TABLE kept, kept_head; ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_append_only');
+    await client.query('ALTER TABLE audit_head ENABLE ALWAYS TRIGGER audit_head_stays, ENABLE ALWAYS TRIGGER audit_head_grows');
   }
 }
 
@@ -82,6 +85,13 @@ describe('the check of the audit log', () => {
     );
   });
 
+  it('finds a row that was put before the first, and one behind the last', async () => {
+    const forged = (seq: number) =>
+      `INSERT INTO audit_log SELECT (jsonb_populate_record(l, '{"seq": ${seq}}')).* FROM audit_log l WHERE seq = 9`;
+    expect(await tampered(forged(-7))).toBe('ChainBroken: row -7 was never written by the server');
+    expect(await tampered(forged(1_501))).toContain('ChainBroken: row 1501');
+  });
+
   it('finds a cut tail by a head that was kept elsewhere, and a log that was made anew', async () => {
     const { rows } = await client.query<{ hash: string }>(`SELECT encode(hash, 'hex') AS hash FROM audit_log WHERE seq = 1400`);
     const { hash } = rows[0]!;
@@ -89,6 +99,17 @@ describe('the check of the audit log', () => {
     await expect(verifyAuditLog(database.url, { seq: 1_501n, hash })).rejects.toThrow('its end was cut off');
     await expect(verifyAuditLog(database.url, { seq: 1_399n, hash })).rejects.toThrow('row 1399 is not the one');
   });
+});
+
+it('even a superuser can neither put a row before the first, nor remove the head or set it back', async () => {
+  for (const [sql, message] of [
+    [`INSERT INTO audit_log SELECT (jsonb_populate_record(l, '{"seq": 0}')).* FROM audit_log l WHERE seq = 9`, 'audit_log_seq'],
+    ['DELETE FROM audit_head', 'append-only'],
+    ['TRUNCATE audit_head', 'append-only'],
+    ['UPDATE audit_head SET seq = seq - 1', 'append-only'],
+    [`UPDATE audit_head SET hash = '\\x00'`, 'append-only'],
+  ])
+    await expect(client.query(sql!)).rejects.toThrow(message);
 });
 
 describe('a role that is not the owner', () => {

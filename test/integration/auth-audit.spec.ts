@@ -178,13 +178,13 @@ describe('of sockets the audit log', () => {
   });
 
   it('holds up no refusal while it cannot be written, and folds a storm of them', async () => {
-    await server.get(AuditLog).onModuleDestroy(); // a new window
+    await server.get(AuditLog).flush(); // a new window
     await client.query('BEGIN; SELECT FROM audit_head FOR UPDATE');
     const storm = Array.from({ length: 60 }, () => refusedUpgrade(server.wsUrl, { token: 'nonsense' }));
     expect((await Promise.all(storm)).filter(({ status }) => status === 401)).toHaveLength(60);
     expect(await rows()).toEqual([]);
     await client.query('COMMIT');
-    await server.get(AuditLog).onModuleDestroy();
+    await server.get(AuditLog).flush();
     const all = await written(11);
     expect(all.at(-1)).toMatchObject({ action: 'access.handshake', address: '127.0.0.1', details: { folded: 50 } });
   });
