@@ -65,7 +65,8 @@ export class Authenticator {
   }
 }
 
-// It is never ignored: who believes to act for another must not act as himself.
+// By an API key alone, since a ticket is in the hands of the user whom a backend got it for. It is never ignored: who believes to act for
+// another must not act as himself.
 function actingFor(caller: Principal, header: string | string[] | undefined): Principal {
   if (header === undefined) return caller;
   if (!caller.key?.scopes.includes('users:act')) {

@@ -16,4 +16,6 @@ export interface Principal {
   readonly expiresAt: number;
   /** Only of a backend: the API key that it calls with, as its bot or as the user whom it acts for. */
   readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
+  /** Only of what an API key got for its user: that key, whose scopes it has not, but with which it ends. */
+  readonly fromKey?: string;
 }

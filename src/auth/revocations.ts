@@ -69,14 +69,14 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token or API key has been revoked.');
   }
 
-  verdict({ userId, sessionId, tokenId, issuedAt, key }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
+  verdict({ userId, sessionId, tokenId, issuedAt, key, fromKey = key?.id }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
     const standing = this.standing(userId);
     if (standing !== 'valid') return standing;
     const isRevoked =
       issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
       (sessionId !== null && this.#sessions.has(sessionId)) ||
       (tokenId !== null && this.#tokens.has(tokenId)) ||
-      (key !== undefined && this.#keys.has(key.id));
+      (fromKey !== undefined && this.#keys.has(fromKey));
     return isRevoked ? 'revoked' : 'valid';
   }
 

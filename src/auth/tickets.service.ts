@@ -53,10 +53,11 @@ export class TicketsService {
     this.#redeeming = new Batcher((hashes) => this.#redeemAll(hashes), options);
   }
 
-  /** A ticket for the principal of a valid token. It carries the token's claims and expiry. */
-  async issue(principal: Principal): Promise<IssuedTicket> {
+  /** A ticket for the principal of a valid token. It carries the token's claims and expiry; of an API key, not its scopes. */
+  async issue({ key, ...principal }: Principal): Promise<IssuedTicket> {
     const ticket = newSecret();
-    const expiresAt = await this.#issuing.add({ hash: secretHash(ticket), claims: JSON.stringify(principal) });
+    const claims = JSON.stringify({ ...principal, ...(key && { fromKey: key.id }) });
+    const expiresAt = await this.#issuing.add({ hash: secretHash(ticket), claims });
     return { ticket, expiresAt: expiresAt.toISOString() };
   }
 

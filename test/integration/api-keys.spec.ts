@@ -248,6 +248,18 @@ describe('a backend', () => {
     expect((await client.closed).code).toBe(4101);
   });
 
+  it('gives its user no way to be another by that ticket, nor anybody by his own', async () => {
+    const { key } = await make(['users:act', 'tokens:write']);
+    for (const headers of [bearer(key, { 'parley-user': 'frank' }), bearer(key), bearer(here.test.token('frank'))]) {
+      const { body } = await here.http(null, 'POST', '/v1/auth/tickets', undefined, headers);
+      const url = `${here.wsUrl}?ticket=${(body as { ticket: string }).ticket}`;
+      expect((await refusedUpgrade(url, { headers: { 'parley-user': 'root' } })).status).toBe(403);
+    }
+    await call(key, 'POST', '/v1/auth/tickets', undefined, { 'parley-user': 'unopened' });
+    const { rows: kept } = await rows.query<{ claims: string }>(`SELECT claims::text FROM tickets WHERE claims ->> 'userId' = 'unopened'`);
+    expect(kept.map(({ claims }) => claims.includes('users:act'))).toEqual([false]);
+  });
+
   it('mints tokens for its users', async () => {
     const { key } = await make(['tokens:write']);
     const draft = { user: 'gina', name: 'Gina', roles: ['editor'], expiresInSeconds: 120 };
