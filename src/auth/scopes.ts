@@ -9,7 +9,7 @@ export const SCOPES = {
   'messages:read': 'Find and read messages of all rooms.',
   'messages:write': 'Remove messages, and bring back what was removed.',
   'reports:read': 'Read the queue of reports.',
-  'reports:write': 'Decide reports.',
+  'reports:write': 'Decide reports; to remove a message takes `messages:write` too, to mute or ban its sender `users:write`.',
   'connections:read': 'List the open connections of all instances.',
   'connections:write': 'Close connections.',
   'notices:write': 'Send notices.',

@@ -95,7 +95,7 @@ export class ReportsController {
   @Get('admin/reports')
   @Audited('report.list')
   @RequireScope('reports:read')
-  @ApiOperation({ summary: 'The queue of reports', description: 'Oldest first. Needs the role `admin`.' })
+  @ApiOperation({ summary: 'The queue of reports', description: 'Oldest first. Needs the role `admin` or the scope `reports:read`.' })
   @ApiOkResponse({ type: ReportPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   all(@Query() { cursor, limit, ...filter }: ReportQueryDto): Promise<ReportPageBody> {
@@ -110,15 +110,12 @@ export class ReportsController {
     summary: 'Decide a report',
     description:
       'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it. The same decision again changes nothing; ' +
-      '`conflict` when it was another, or a user is to be removed. Needs the role `admin`.',
+      '`conflict` when it was another, or a user is to be removed. Needs the role `admin` or the scope `reports:write`, and with it the scope of ' +
+      'what is decided: `messages:write` to remove, `users:write` to mute or ban.',
   })
   @ApiOkResponse({ type: ReportBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
-  resolve(
-    @CurrentUser() { userId: by }: Principal,
-    @Param() { report }: ReportParams,
-    @Body() resolution: ResolutionDto,
-  ): Promise<ReportBody> {
-    return this.reports.resolve(report, { ...resolution, by });
+  resolve(@CurrentUser() caller: Principal, @Param() { report }: ReportParams, @Body() resolution: ResolutionDto): Promise<ReportBody> {
+    return this.reports.resolve(caller, report, resolution);
   }
 }

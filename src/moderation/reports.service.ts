@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { AccessControl } from '../auth/access-control.service.js';
+import type { Principal } from '../auth/principal.js';
+import { hasScope, type Scope } from '../auth/scopes.js';
 import { UserDirectory } from '../auth/user-directory.js';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
@@ -15,7 +17,7 @@ import type { Page } from '../rooms/page-cursor.js';
 import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
 import type { PageRequest } from '../rooms/rooms.repository.js';
 import { removeUnderLock } from './message-removals.service.js';
-import { FIND_OPEN_REPORT, FIND_REPORT, INSERT_REPORT, type ReportReason, type ReportRow } from './report-statements.js';
+import { type Decision, FIND_OPEN_REPORT, FIND_REPORT, INSERT_REPORT, type ReportReason, type ReportRow } from './report-statements.js';
 import {
   decideReport,
   type ReportFilter,
@@ -37,6 +39,9 @@ interface Subject {
   seq: number | null;
   text: string | null;
 }
+
+/** What an administrator decides he must also be allowed to do by itself, or who may decide reports could ban whomever he reports. */
+const ACT_SCOPES: Record<Decision, Scope | null> = { dismiss: null, remove: 'messages:write', mute: 'users:write', ban: 'users:write' };
 
 const REPORTS_PER_HOUR = 30;
 const RETRY_MS = 600_000;
@@ -101,10 +106,16 @@ export class Reports {
     return reportView(await this.reports.find(id), 'room');
   }
 
-  /** As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server. @throws {ChatError} conflict also when a user is to be removed */
-  async resolve(id: string, resolution: Resolution): Promise<ReportView> {
-    const report = await this.reports.find(id);
+  /**
+   * As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server.
+   * @throws {ChatError} conflict also when a user is to be removed; forbidden when a key lacks the scope of what is decided
+   */
+  async resolve(caller: Principal, id: string, order: Omit<Resolution, 'by'>): Promise<ReportView> {
+    const resolution = { ...order, by: caller.userId };
     const { decision } = resolution;
+    const scope = ACT_SCOPES[decision];
+    if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
+    const report = await this.reports.find(id);
     if (decision !== 'remove') await this.#resolveOnServer(report, resolution);
     else if (report.room_id === null) throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
     else {

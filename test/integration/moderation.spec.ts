@@ -220,6 +220,28 @@ describe('reports', () => {
     await resolve(randomUUID(), 404, 'dismiss');
   });
 
+  it('decided by a backend: only by what its key may do by itself', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await server.room(ann, 'private', [bob]);
+    const seq = await send(bob, room, 'buy now');
+    const { id } = await ask(ann, 'POST', `/rooms/${room}/messages/${seq}/reports`, 201, { reason: 'spam' });
+    const decide = async (scopes: string[], decision: string) => {
+      const { key } = await ask('root', 'POST', '/admin/api-keys', 201, { name: 'Shop', scopes });
+      const authorization = `Bearer ${key as string}`;
+      const answer = await server.http(null, 'POST', `/v1/admin/reports/${id}/resolve`, { decision, reason: 'Spam' }, { authorization });
+      return [answer.status, answer.body.message ?? answer.body.resolution.decision];
+    };
+    for (const [decision, scope, other] of [
+      ['ban', 'users:write', 'messages:write'],
+      ['mute', 'users:write', 'messages:write'],
+      ['remove', 'messages:write', 'users:write'],
+    ] as const)
+      expect(await decide(['reports:write', other], decision)).toEqual([403, `To decide this takes the scope ${scope} too.`]);
+    expect((await ask('root', 'GET', `/admin/reports?status=open&room=${room}`, 200)).items).toHaveLength(1);
+    await ask(bob, 'GET', '/me', 200);
+    expect(await decide(['reports:write', 'messages:write'], 'remove')).toEqual([200, 'remove']);
+  });
+
   it('decided by several at once, each otherwise: one decision holds, and only its act is done', async () => {
     const [ann, bob, cat] = [name(), name(), name()];
     const room = await server.room(ann, 'private', [bob, cat]);
