@@ -7,6 +7,7 @@ import { RoomsPerUser1766550000000 } from './migrations/1766550000000-rooms-per-
 import { Moderation1768000000000 } from './migrations/1768000000000-moderation.js';
 import { AuditSearchPath1768150000000 } from './migrations/1768150000000-audit-search-path.js';
 import { AuditHead1768250000000 } from './migrations/1768250000000-audit-head.js';
+import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-decisions.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   Moderation1768000000000,
   AuditSearchPath1768150000000,
   AuditHead1768250000000,
+  ReportDecisions1768300000000,
 ];

@@ -20,10 +20,22 @@ export interface ReportRow {
   decision_reason: string | null;
   decision_until: Date | null;
   decided_at: Date | null;
+  /** Not true: by the room's moderators, or it is open. */
+  decided_by_server: boolean | null;
+  overruled: OverruledDecision | null;
+}
+
+/** What the room decided before an administrator decided anew; times as PostgreSQL writes them into JSON. */
+export interface OverruledDecision {
+  decision: Decision;
+  by: string;
+  reason: string;
+  until: string | null;
+  at: string;
 }
 
 const REPORT = `r.id, r.reporter_id, r.user_id, r.room_id, r.seq, r.reason, r.note, r.text, r.created_at, r.decision, r.decided_by,
-  r.decision_reason, r.decision_until, r.decided_at`;
+  r.decision_reason, r.decision_until, r.decided_at, r.decided_by_server, r.overruled`;
 
 /**
  * A report, unless the reporter has an open one of the thing, or has made $9 in the last hour. $1 id, $2 reporter, $3 user, $4 room, $5 seq,
@@ -47,22 +59,31 @@ export const FIND_OPEN_REPORT: Statement = {
 
 export const FIND_REPORT: Statement = { name: 'find_report', text: `SELECT ${REPORT} FROM reports r WHERE r.id = $1` };
 
-/** The queue, oldest first, behind $1: $2 whether decided, $3 room, $4 user, $5 how many. */
+/** The queue, oldest first, behind $1: $2 whether decided, $3 room, $4 user, $5 whether decided by the server, $6 whom none is about, $7 how many. */
 export const LIST_REPORTS: Statement = {
-  name: 'list_reports',
+  name: 'list_reports_v2',
   text: `SELECT ${REPORT} FROM reports r
     WHERE ($1::uuid IS NULL OR r.id > $1) AND ($2::boolean IS NULL OR (r.decided_at IS NOT NULL) = $2)
       AND ($3::uuid IS NULL OR r.room_id = $3) AND ($4::text IS NULL OR r.user_id = $4)
+      AND ($5::boolean IS NULL OR (r.decided_at IS NOT NULL AND (r.decided_by_server IS TRUE) = $5)) AND r.user_id <> $6
     ORDER BY r.id
-    LIMIT $5`,
+    LIMIT $7`,
 };
 
 const SAME_THING = `r.user_id = given.user_id AND r.room_id IS NOT DISTINCT FROM given.room_id AND r.seq IS NOT DISTINCT FROM given.seq`;
 
 /** The report $1, and all others of the same thing. */
-export const LOCK_REPORTS = `SELECT r.id, r.decision FROM reports given JOIN reports r ON ${SAME_THING}
+export const LOCK_REPORTS = `SELECT r.id, r.decision, r.decided_by_server FROM reports given JOIN reports r ON ${SAME_THING}
     WHERE given.id = $1 ORDER BY r.id FOR UPDATE OF r`;
 
-/** Decides the report $1, and with it all open ones of the same thing. $2 decision, $3 by, $4 reason, $5 until */
-export const DECIDE_REPORTS = `UPDATE reports r SET decision = $2, decided_by = $3, decision_reason = $4, decision_until = $5, decided_at = clock_timestamp()
-    FROM reports given WHERE given.id = $1 AND ${SAME_THING} AND r.decided_at IS NULL`;
+/**
+ * Decides the report $1, and with it all open ones of the same thing; for the server those too that the room has decided.
+ * $2 decision, $3 by, $4 reason, $5 until, $6 whether for the server
+ */
+export const DECIDE_REPORTS = `UPDATE reports r SET
+      overruled = CASE WHEN r.decided_at IS NOT NULL THEN jsonb_build_object(
+        'decision', r.decision, 'by', r.decided_by, 'reason', r.decision_reason, 'until', r.decision_until, 'at', r.decided_at
+      ) END,
+      decision = $2, decided_by = $3, decision_reason = $4, decision_until = $5, decided_at = clock_timestamp(), decided_by_server = $6
+    FROM reports given
+    WHERE given.id = $1 AND ${SAME_THING} AND (r.decided_at IS NULL OR ($6::boolean AND r.decided_by_server IS NOT TRUE))`;

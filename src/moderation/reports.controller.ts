@@ -63,7 +63,10 @@ export class ReportsController {
   }
 
   @Get('rooms/:room/reports')
-  @ApiOperation({ summary: 'Reports of messages of a room', description: 'Oldest first; for owners and moderators.' })
+  @ApiOperation({
+    summary: 'Reports of messages of a room',
+    description: 'Oldest first; for owners and moderators. Nobody is shown what was reported of himself.',
+  })
   @ApiOkResponse({ type: ReportPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   ofRoom(
@@ -79,7 +82,7 @@ export class ReportsController {
   @ApiOperation({
     summary: 'Decide a report of a message of a room',
     description:
-      'For owners and moderators, who decide by what they may do themselves. The act, a mute or a ban being one in the room, and the closing of the ' +
+      'For owners and moderators, who decide by what they may do themselves: moderators about members only, and nobody about himself. The act, a mute or a ban being one in the room, and the closing of the ' +
       'report and of all others of the message are one. The same decision again changes nothing; `conflict` when it was another.',
   })
   @ApiOkResponse({ type: ReportBody })
@@ -95,11 +98,14 @@ export class ReportsController {
   @Get('admin/reports')
   @Audited('report.list')
   @RequireScope('reports:read')
-  @ApiOperation({ summary: 'The queue of reports', description: 'Oldest first. Needs the role `admin` or the scope `reports:read`.' })
+  @ApiOperation({
+    summary: 'The queue of reports',
+    description: 'Oldest first, without those about the caller. Needs the role `admin` or the scope `reports:read`.',
+  })
   @ApiOkResponse({ type: ReportPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  all(@Query() { cursor, limit, ...filter }: ReportQueryDto): Promise<ReportPageBody> {
-    return this.reports.listAll(filter, { cursor, limit });
+  all(@CurrentUser() { userId }: Principal, @Query() { cursor, limit, ...filter }: ReportQueryDto): Promise<ReportPageBody> {
+    return this.reports.listAll(userId, filter, { cursor, limit });
   }
 
   @Post('admin/reports/:report/resolve')
@@ -109,8 +115,8 @@ export class ReportsController {
   @ApiOperation({
     summary: 'Decide a report',
     description:
-      'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it. The same decision again changes nothing; ' +
-      '`conflict` when it was another, or a user is to be removed. Needs the role `admin` or the scope `reports:write`, and with it the scope of ' +
+      'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it, and what a room’s moderators decided is ' +
+      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, or a user is to be removed. Needs the role `admin` or the scope `reports:write`, and with it the scope of ' +
       'what is decided: `messages:write` to remove, `users:write` to mute or ban.',
   })
   @ApiOkResponse({ type: ReportBody })

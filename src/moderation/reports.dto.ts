@@ -6,7 +6,7 @@ import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { RoomParams } from '../rooms/room.params.js';
 import { type Decision, DECISIONS, REPORT_REASONS, type ReportReason } from './report-statements.js';
-import type { ReportView, ResolutionView } from './reports.repository.js';
+import { DECIDED_IN, type DecidedIn, type ReportView, type ResolutionView } from './reports.repository.js';
 
 const ID = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' } as const;
 const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
@@ -64,6 +64,15 @@ export class ReportQueryDto extends RoomReportQueryDto {
   @IfGiven()
   @IsUserId()
   user?: string;
+
+  @ApiPropertyOptional({
+    enum: DECIDED_IN,
+    description: 'Only those that were decided: by the moderators of a room, and no administrator since, or by an administrator.',
+    example: 'room',
+  })
+  @IfGiven()
+  @IsIn(DECIDED_IN, { message: `must be one of ${DECIDED_IN.join(', ')}` })
+  decidedIn?: DecidedIn;
 }
 
 export class ResolutionDto {
@@ -89,6 +98,9 @@ export class ResolutionDto {
 export class ResolutionBody implements ResolutionView {
   @ApiProperty({ enum: DECISIONS, example: 'remove' })
   decision!: Decision;
+
+  @ApiProperty({ enum: DECIDED_IN, description: 'By a moderator for the room, or by an administrator for the server.', example: 'room' })
+  decidedIn!: DecidedIn;
 
   @ApiProperty({ description: 'Id of the user who decided.', example: 'u1' })
   by!: string;
@@ -140,6 +152,12 @@ export class ReportBody implements ReportView {
     description: 'Null while the report is open.',
   })
   resolution!: ResolutionView | null;
+
+  @ApiProperty({
+    oneOf: [{ $ref: '#/components/schemas/ResolutionBody' }, { type: 'object', nullable: true, enum: [null] }],
+    description: 'What the room’s moderators had decided, where an administrator has decided anew.',
+  })
+  overruled!: ResolutionView | null;
 }
 
 export class ReportPageBody extends PageBody {

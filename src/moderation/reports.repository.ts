@@ -29,10 +29,17 @@ export interface ReportView {
   createdAt: string;
   status: 'open' | 'resolved';
   resolution: ResolutionView | null;
+  /** What the room's moderators decided before an administrator decided anew. */
+  overruled: ResolutionView | null;
 }
+
+/** Who decided: the moderators of the room, for the room, or an administrator, for the whole server. */
+export const DECIDED_IN = ['room', 'server'] as const;
+export type DecidedIn = (typeof DECIDED_IN)[number];
 
 export interface ResolutionView {
   decision: Decision;
+  decidedIn: DecidedIn;
   by: string;
   reason: string;
   until: string | null;
@@ -50,6 +57,7 @@ export interface ReportFilter {
   status?: ReportView['status'] | undefined;
   room?: string | undefined;
   user?: string | undefined;
+  decidedIn?: DecidedIn | undefined;
 }
 
 export type Reader = 'admin' | 'room';
@@ -69,13 +77,14 @@ export class ReportsRepository {
     return row;
   }
 
-  /** Oldest first. */
-  async list(reader: Reader, filter: ReportFilter, { cursor, limit }: PageRequest): Promise<Page<ReportView>> {
-    const { status, room = null, user = null } = filter;
-    const pages = new PageCursor('room', 'reports', JSON.stringify([reader, status ?? null, room, user]));
+  /** Oldest first, without those about `by` himself, who asks: what is said of him could tell him who said it. */
+  async list(reader: Reader, by: string, filter: ReportFilter, { cursor, limit }: PageRequest): Promise<Page<ReportView>> {
+    const { status, room = null, user = null, decidedIn } = filter;
+    const pages = new PageCursor('room', 'reports', JSON.stringify([reader, by, status ?? null, room, user, decidedIn ?? null]));
     const [after] = pages.read(cursor) ?? [null];
     const isDecided = status === undefined ? null : status === 'resolved';
-    const rows = await this.sql.query<ReportRow>(LIST_REPORTS, [after, isDecided, room, user, limit + 1]);
+    const isByServer = decidedIn === undefined ? null : decidedIn === 'server';
+    const rows = await this.sql.query<ReportRow>(LIST_REPORTS, [after, isDecided, room, user, isByServer, by, limit + 1]);
     return pages.page(
       rows,
       limit,
@@ -86,18 +95,27 @@ export class ReportsRepository {
 }
 
 /**
- * Closes the report within the caller's transaction, and with it all open ones of the same thing.
+ * Closes the report within the caller's transaction, and with it all open ones of the same thing. For the server it decides anew what a
+ * room has decided.
  * @returns false when it was closed already, by the same decision
  * @throws {ChatError} conflict when it was closed by another one
  */
-export async function decideReport(manager: EntityManager, id: string, { decision, by, reason, until }: Resolution): Promise<boolean> {
+export async function decideReport(
+  manager: EntityManager,
+  id: string,
+  { decision, by, reason, until }: Resolution,
+  decidedIn: DecidedIn,
+): Promise<boolean> {
   // All reports of the thing, in the order of their ids: two who decide two of them do not wait for each other in a circle.
-  const rows = await manager.query<Pick<ReportRow, 'id' | 'decision'>[]>(LOCK_REPORTS, [id]);
+  const rows = await manager.query<Pick<ReportRow, 'id' | 'decision' | 'decided_by_server'>[]>(LOCK_REPORTS, [id]);
   const row = rows.find((one) => one.id === id);
   if (!row) throw reportNotFound();
-  if (row.decision === decision) return false;
-  if (row.decision !== null) throw new ChatError('conflict', `The report has been decided otherwise: ${row.decision}.`);
-  await manager.query(DECIDE_REPORTS, [id, decision, by, reason, until ?? null]);
+  const isForServer = decidedIn === 'server';
+  if (row.decision !== null && (!isForServer || row.decided_by_server)) {
+    if (row.decision === decision) return false;
+    throw new ChatError('conflict', `The report has been decided otherwise: ${row.decision}.`);
+  }
+  await manager.query(DECIDE_REPORTS, [id, decision, by, reason, until ?? null, isForServer]);
   return true;
 }
 
@@ -116,10 +134,17 @@ export function reportView(row: ReportRow, reader: Reader): ReportView {
     status: decided_at ? 'resolved' : 'open',
     resolution: decided_at && {
       decision: row.decision!,
+      decidedIn: row.decided_by_server ? 'server' : 'room',
       by: row.decided_by!,
       reason: row.decision_reason!,
       until: row.decision_until?.toISOString() ?? null,
       at: decided_at.toISOString(),
+    },
+    overruled: row.overruled && {
+      ...row.overruled,
+      decidedIn: 'room',
+      until: row.overruled.until && new Date(row.overruled.until).toISOString(),
+      at: new Date(row.overruled.at).toISOString(),
     },
   };
 }

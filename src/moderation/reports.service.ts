@@ -12,8 +12,9 @@ import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { HistoryService } from '../messaging/history.service.js';
 import type { MessageName } from '../messaging/message-changes.js';
 import { RoomAccess } from '../rooms/access.service.js';
-import { requireUnderLock } from '../rooms/membership-changes.js';
+import { requireUnderLock, targetFacts } from '../rooms/membership-changes.js';
 import type { Page } from '../rooms/page-cursor.js';
+import { OWN_REPORT } from '../rooms/room-access.js';
 import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
 import type { PageRequest } from '../rooms/rooms.repository.js';
 import { removeUnderLock } from './message-removals.service.js';
@@ -77,28 +78,31 @@ export class Reports {
     return this.#report(reporter, { user, room: null, seq: null, text: null }, complaint);
   }
 
-  /** The queue of the room's owners and moderators: they are not told who reported. */
+  /** The queue of the room's owners and moderators: they are not told who reported, and nobody what was reported of himself. */
   async listOfRoom(caller: string, room: string, status: ReportView['status'] | undefined, page: PageRequest): Promise<Page<ReportView>> {
     await this.access.require(caller, room, 'report.list');
-    return this.reports.list('room', { status, room }, page);
+    return this.reports.list('room', caller, { status, room }, page);
   }
 
-  listAll(filter: ReportFilter, page: PageRequest): Promise<Page<ReportView>> {
-    return this.reports.list('admin', filter, page);
+  /** All but those about the caller himself. */
+  listAll(caller: string, filter: ReportFilter, page: PageRequest): Promise<Page<ReportView>> {
+    return this.reports.list('admin', caller, filter, page);
   }
 
   /**
    * Does what was decided, as the decider could do it himself in the room, and closes the report, in one transaction. The same decision
-   * again changes nothing. A mute or a ban is one in the room.
+   * again changes nothing. A mute or a ban is one in the room. Nobody decides about himself, and a moderator about members only.
    * @throws {ChatError} conflict when it was decided otherwise
    */
   async resolveInRoom(room: string, id: string, resolution: Resolution): Promise<ReportView> {
     await this.log.transact(room, async (tx) => {
       const { by, decision, reason, until } = resolution;
-      await requireUnderLock(tx, by, 'report.resolve');
       const [report] = await tx.manager.query<ReportRow[]>(FIND_REPORT.text, [id]);
-      if (report?.room_id !== room) throw reportNotFound();
-      if (!(await decideReport(tx.manager, id, resolution))) return;
+      const isOfRoom = report?.room_id === room;
+      const about = isOfRoom ? (await targetFacts(tx, by, report.user_id, null)).target : undefined;
+      await requireUnderLock(tx, by, 'report.resolve', about);
+      if (!isOfRoom) throw reportNotFound();
+      if (!(await decideReport(tx.manager, id, resolution, 'room'))) return;
       if (decision === 'remove') await removeReported(tx, report, resolution);
       if (decision === 'mute') await muteUnderLock(tx, by, report.user_id, { reason, until });
       if (decision === 'ban') await banUnderLock(tx, by, report.user_id, { reason, until });
@@ -107,7 +111,7 @@ export class Reports {
   }
 
   /**
-   * As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server.
+   * As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server, and what a room's moderators decided is decided anew.
    * @throws {ChatError} conflict also when a user is to be removed; forbidden when a key lacks the scope of what is decided
    */
   async resolve(caller: Principal, id: string, order: Omit<Resolution, 'by'>): Promise<ReportView> {
@@ -116,11 +120,12 @@ export class Reports {
     const scope = ACT_SCOPES[decision];
     if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
     const report = await this.reports.find(id);
+    if (report.user_id === caller.userId) throw new ChatError('forbidden', OWN_REPORT);
     if (decision !== 'remove') await this.#resolveOnServer(report, resolution);
     else if (report.room_id === null) throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
     else {
       await this.log.transact(report.room_id, async (tx) => {
-        if (await decideReport(tx.manager, id, resolution)) await removeReported(tx, report, resolution);
+        if (await decideReport(tx.manager, id, resolution, 'server')) await removeReported(tx, report, resolution);
       });
     }
     return reportView(await this.reports.find(id), 'admin');
@@ -129,7 +134,7 @@ export class Reports {
   async #resolveOnServer({ id, user_id: user }: ReportRow, resolution: Resolution): Promise<void> {
     const { decision } = resolution;
     const tell = await this.sql.transaction(async (manager) => {
-      const isNew = await decideReport(manager, id, resolution);
+      const isNew = await decideReport(manager, id, resolution, 'server');
       if (!isNew || (decision !== 'ban' && decision !== 'mute')) return undefined;
       return this.control.sanctionWithin(manager, decision, user, resolution);
     });

@@ -139,6 +139,15 @@ describe('whom an act is about', () => {
     expect(judge('mute.set', 'owner', { role: 'owner', self: true })).toBe('forbidden');
   });
 
+  it('nobody decides a report about himself, and moderators about members only', () => {
+    for (const role of ['owner', 'moderator'] as const) expect(judge('report.resolve', role, { role, self: true })).toBe('forbidden');
+    for (const role of ['owner', 'moderator', 'member', null] as const) {
+      expect(judge('report.resolve', 'owner', { role, self: false })).toBe('allow');
+      const isOrdinary = role === 'member' || role === null;
+      expect(judge('report.resolve', 'moderator', { role, self: false })).toBe(isOrdinary ? 'allow' : 'forbidden');
+    }
+  });
+
   it('a guest of the server becomes a member and no more, and makes no room', () => {
     for (const newRole of ['owner', 'moderator', 'member'] as const) {
       const verdict = newRole === 'member' ? 'allow' : 'forbidden';

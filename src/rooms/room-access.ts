@@ -141,6 +141,9 @@ export function makingRefusal(maker: { guest: boolean }): ChatError | null {
   return maker.guest ? new ChatError('forbidden', 'Guests of the server cannot make rooms.') : null;
 }
 
+/** What is said in a room, and by administration: whoever decides, not about himself. */
+export const OWN_REPORT = 'You cannot decide a report about yourself.';
+
 const REASONS = {
   stranger: { verdict: 'not_found', words: NO_SUCH_ROOM },
   banned: { verdict: 'forbidden', words: 'You are banned from this room.' },
@@ -150,6 +153,7 @@ const REASONS = {
   rank: { verdict: 'forbidden', words: 'Moderators act on members only; owners, moderators and their roles are for owners.' },
   selfBan: { verdict: 'forbidden', words: 'You cannot ban yourself.' },
   selfMute: { verdict: 'forbidden', words: 'You cannot mute yourself.' },
+  selfReport: { verdict: 'forbidden', words: OWN_REPORT },
   muted: { verdict: 'forbidden', words: '' },
   targetBanned: { verdict: 'forbidden', words: 'The user is banned from this room.' },
   serverGuest: { verdict: 'forbidden', words: 'A guest of the server cannot be an owner or moderator.' },
@@ -187,6 +191,7 @@ function judgeTarget(action: RoomAction, { role, target }: AccessFacts): Refusal
   if (!target) return null;
   if (target.self && action === 'ban.set') return 'selfBan';
   if (target.self && action === 'mute.set') return 'selfMute';
+  if (target.self && action === 'report.resolve') return 'selfReport';
   if (role === 'moderator' && action !== 'room.leave') {
     const touched: (Role | null | undefined)[] = [target.role, target.newRole];
     if (touched.includes('owner') || touched.includes('moderator')) return 'rank';

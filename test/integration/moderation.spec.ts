@@ -274,11 +274,13 @@ describe('reports', () => {
       (await ask(bob, 'POST', `/rooms/${room}/messages/${await send(of, room, 'hm')}/reports`, 201, { reason: 'abuse' })).id as string;
     const resolve = (by: string, id: string, status: number, decision: string) =>
       ask(by, 'POST', `/rooms/${room}/reports/${id}/resolve`, status, { decision, reason: 'Abuse' });
-    const own = await report(ann);
+    const own = await report(bob);
     await resolve(bob, own, 403, 'dismiss');
-    await resolve(mo, own, 403, 'ban');
     expect((await ask(mo, 'GET', `/rooms/${room}/reports?status=open`, 200)).items).toHaveLength(1);
-    expect(await resolve(mo, own, 200, 'dismiss')).toMatchObject({ reporter: null, resolution: { decision: 'dismiss', by: mo } });
+    expect(await resolve(mo, own, 200, 'dismiss')).toMatchObject({
+      reporter: null,
+      resolution: { decision: 'dismiss', decidedIn: 'room', by: mo },
+    });
     await resolve(mo, own, 409, 'remove');
     await resolve(mo, await report(bob), 200, 'mute');
     expect((await ask(mo, 'GET', `/rooms/${room}/mutes`, 200)).items).toMatchObject([{ user: bob, by: mo, reason: 'Abuse' }]);
@@ -287,6 +289,60 @@ describe('reports', () => {
     expect((await ask(mo, 'GET', `/rooms/${room}/bans`, 200)).items).toMatchObject([{ user: bob, by: mo, reason: 'Abuse' }]);
     const elsewhere = await server.room(mo, 'public');
     await ask(mo, 'POST', `/rooms/${elsewhere}/reports/${own}/resolve`, 404, { decision: 'dismiss', reason: 'x' });
+  });
+
+  it('are decided by nobody about himself, by no moderator about an owner or his like, and shown to nobody about himself', async () => {
+    const [ann, mo, equal, bob] = [name(), name(), name(), name()];
+    const room = await server.room(ann, 'public', [bob]);
+    for (const user of [mo, equal]) await ask(ann, 'PUT', `/rooms/${room}/members/${user}`, 200, { role: 'moderator' });
+    const about: Record<string, string> = {};
+    for (const user of [ann, mo, equal]) {
+      const path = `/rooms/${room}/messages/${await send(user, room, 'abuse')}/reports`;
+      about[user] = (await ask(bob, 'POST', path, 201, { reason: 'abuse', note: 'It was me, Bob' })).id as string;
+    }
+    const dismiss = async (by: string, whose: string, status: number) =>
+      (await ask(by, 'POST', `/rooms/${room}/reports/${about[whose]}/resolve`, status, { decision: 'dismiss', reason: 'x' }))
+        .message as string;
+    for (const user of [ann, mo]) expect(await dismiss(user, user, 403)).toBe('You cannot decide a report about yourself.');
+    for (const user of [ann, equal]) expect(await dismiss(mo, user, 403)).toMatch(/^Moderators act on members only/);
+    const shown = async (by: string) =>
+      ((await ask(by, 'GET', `/rooms/${room}/reports`, 200)).items as { user: string }[]).map(({ user }) => user);
+    expect([await shown(ann), await shown(mo)]).toEqual([
+      [mo, equal],
+      [ann, equal],
+    ]);
+    await dismiss(ann, mo, 200);
+
+    const other = await server.room('root', 'public', [bob]);
+    const seq = await send('root', other, 'abuse');
+    const { id } = await ask(bob, 'POST', `/rooms/${other}/messages/${seq}/reports`, 201, { reason: 'abuse' });
+    expect((await ask('root', 'GET', `/admin/reports?room=${other}`, 200)).items).toEqual([]);
+    const own = await ask('root', 'POST', `/admin/reports/${id}/resolve`, 403, { decision: 'dismiss', reason: 'x' });
+    expect(own.message).toBe('You cannot decide a report about yourself.');
+  });
+
+  it('that a room has decided are seen by administrators, and decided anew, once', async () => {
+    const [ann, own, bob] = [name(), name(), name()];
+    const room = await server.room(ann, 'public', [bob]);
+    await ask(ann, 'PUT', `/rooms/${room}/members/${own}`, 200, { role: 'owner' });
+    const seq = await send(ann, room, 'abuse');
+    const { id } = await ask(bob, 'POST', `/rooms/${room}/messages/${seq}/reports`, 201, { reason: 'abuse' });
+    await ask(own, 'POST', `/rooms/${room}/reports/${id}/resolve`, 200, { decision: 'dismiss', reason: 'My friend' });
+    const list = async (decidedIn: string) =>
+      (await ask('root', 'GET', `/admin/reports?room=${room}&decidedIn=${decidedIn}`, 200)).items as object[];
+    expect(await list('room')).toMatchObject([{ id, resolution: { decision: 'dismiss', by: own, decidedIn: 'room' }, overruled: null }]);
+    expect(await list('server')).toEqual([]);
+    const mute = { decision: 'mute', reason: 'Abuse' };
+    const decided = await ask('root', 'POST', `/admin/reports/${id}/resolve`, 200, mute);
+    expect(decided).toMatchObject({
+      resolution: { decision: 'mute', by: 'root', decidedIn: 'server' },
+      overruled: { decision: 'dismiss', by: own, reason: 'My friend', decidedIn: 'room', until: null, at: expect.stringMatching(/Z$/) },
+    });
+    expect((await ask('root', 'GET', `/admin/mutes?user=${ann}`, 200)).items).toMatchObject([{ room: null, by: 'root' }]);
+    expect(await ask('root', 'POST', `/admin/reports/${id}/resolve`, 200, mute)).toEqual(decided);
+    await ask('root', 'POST', `/admin/reports/${id}/resolve`, 409, { decision: 'dismiss', reason: 'x' });
+    await ask(own, 'POST', `/rooms/${room}/reports/${id}/resolve`, 409, { decision: 'dismiss', reason: 'x' });
+    expect([await list('room'), await list('server')]).toEqual([[], [decided]]);
   });
 
   it('are so many an hour', async () => {

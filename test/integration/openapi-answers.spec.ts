@@ -197,7 +197,7 @@ describe('refusals', () => {
       path: Object.fromEntries(names.map((name) => [name, asked.path![name]!])),
     });
     const seq = await conversation.send('ada', id);
-    await conflictingDecisions(id, seq);
+    await conflictingDecisions(id);
     await conversation.ask(`POST ${ROOM}/leave`, 409, only(inRoom(), 'room'));
     const stale = { path: { seq }, body: { text: 'ho', ifVersion: 9 } };
     const { current } = (await conversation.ask(`PATCH ${MESSAGE}`, 409, only(inRoom(stale), 'room', 'seq'))) as { current: object };
@@ -220,16 +220,18 @@ describe('refusals', () => {
     await conversation.ask(`GET ${ROOM}/events`, 410, only(inRoom({ query: { after: 0 } }), 'room'));
   });
 
-  /** A report that was decided, and a message that its sender deleted. */
-  async function conflictingDecisions(room: string, seq: number): Promise<void> {
+  /** Reports that were decided, in the room and by an administrator, and a message that its sender deleted. */
+  async function conflictingDecisions(room: string): Promise<void> {
     const token = server.token('root', { roles: ['admin'] });
-    const complaint = conversation.as('ben', { path: { room, seq }, body: { reason: 'spam' } });
-    const { id: report } = (await conversation.ask(`POST ${MESSAGE}/reports`, 201, complaint)) as { id: string };
+    const complaint = { path: { room, seq: await conversation.send('ben', room) }, body: { reason: 'spam' } };
+    const { id: report } = (await conversation.ask(`POST ${MESSAGE}/reports`, 201, conversation.as('ada', complaint))) as { id: string };
     const decide = (decision: string) => ({ decision, reason: 'x' });
-    await conversation.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: decide('dismiss') });
+    const inRoom = (decision: string) => conversation.as('ada', { path: { room, report }, body: decide(decision) });
+    await conversation.ask(`POST ${ROOM}/reports/{report}/resolve`, 200, inRoom('dismiss'));
+    await conversation.ask(`POST ${ROOM}/reports/{report}/resolve`, 409, inRoom('remove'));
+    await conversation.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: decide('mute') });
     await conversation.ask('POST /v1/admin/reports/{report}/resolve', 409, { token, path: { report }, body: decide('remove') });
-    const inRoom = conversation.as('ada', { path: { room, report }, body: decide('remove') });
-    await conversation.ask(`POST ${ROOM}/reports/{report}/resolve`, 409, inRoom);
+    await conversation.ask('DELETE /v1/admin/users/{user}/mute', 204, { token, path: { user: 'ben' } });
     const gone = { room, seq: await conversation.send('ada', room) };
     await conversation.ask(`DELETE ${MESSAGE}`, 200, conversation.as('ada', { path: gone }));
     await conversation.ask('POST /v1/admin/messages/{room}/{seq}/restore', 409, { token, path: gone, body: { reason: 'x' } });

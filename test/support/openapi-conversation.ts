@@ -281,7 +281,7 @@ export class Conversation {
     await this.ask(`POST ${ROOM}/reports/{report}/resolve`, 200, this.as('ada', { path: { room: id, report }, body: decided }));
     const muted = { decision: 'mute', reason: 'Spam', until: LATER };
     await this.ask(`POST ${ROOM}/reports/{report}/resolve`, 200, this.as('ada', { path: { room: id, report: other.id }, body: muted }));
-    await this.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: { ...decided, until: LATER } });
+    await this.ask('POST /v1/admin/reports/{report}/resolve', 200, { token, path: { report }, body: decided });
 
     const reason = { reason: 'Advertising' };
     await this.ask('POST /v1/admin/messages/{room}/{seq}/remove', 200, { token, path: message, body: { ...reason, dryRun: true } });
@@ -293,7 +293,7 @@ export class Conversation {
       body: { ...reason, sender: 'ben', room: id, ...PERIOD, dryRun: false },
     });
     await this.#pages('GET /v1/admin/messages', { token }, { room: id, sender: 'ben', text: 'h', ...PERIOD, includeDeleted: 'true' });
-    await this.#pages('GET /v1/admin/reports', { token }, { room: id, user: 'ben', status: 'resolved' });
+    await this.#pages('GET /v1/admin/reports', { token }, { room: id, user: 'ben', status: 'resolved', decidedIn: 'room' });
     await this.#pages(`GET ${ROOM}/reports`, this.as('ada', { path: { room: id } }), { status: 'resolved' });
     for (const kind of ['bans', 'mutes']) {
       for (const user of ['ben', 'eve']) await this.ask(`PUT ${ROOM}/${kind}/{user}`, 200, this.as('ada', { path: { room: id, user } }));
