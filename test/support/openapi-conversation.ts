@@ -293,7 +293,8 @@ export class Conversation {
       body: { ...reason, sender: 'ben', room: id, ...PERIOD, dryRun: false },
     });
     await this.#pages('GET /v1/admin/messages', { token }, { room: id, sender: 'ben', text: 'h', ...PERIOD, includeDeleted: 'true' });
-    await this.#pages('GET /v1/admin/reports', { token }, { room: id, user: 'ben', status: 'resolved', decidedIn: 'room' });
+    await this.#pages('GET /v1/admin/reports', { token }, { room: id, user: 'ben', status: 'resolved' });
+    for (const decidedIn of ['room', 'server']) await this.ask('GET /v1/admin/reports', 200, { token, query: { room: id, decidedIn } });
     await this.#pages(`GET ${ROOM}/reports`, this.as('ada', { path: { room: id } }), { status: 'resolved' });
     for (const kind of ['bans', 'mutes']) {
       for (const user of ['ben', 'eve']) await this.ask(`PUT ${ROOM}/${kind}/{user}`, 200, this.as('ada', { path: { room: id, user } }));
