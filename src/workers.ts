@@ -4,10 +4,10 @@ import type { Server as HttpServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from './config/config.js';
 import { listenForScrapes } from './telemetry/metrics-port.js';
-import { workersPage } from './telemetry/metrics.js';
+import { workersPage } from './telemetry/workers-page.js';
 import { CLOSE_MS } from './web-server.js';
 
-/** What the primary tells a worker, and the only thing: let your clients go, and end. */
+/** What the primary tells a worker: let your clients go, and end. */
 export const STOP = 'stop';
 
 /** What a worker may take to end beyond its own draining and closing, before it is killed. */
@@ -34,6 +34,8 @@ export class WorkerEnded extends Error {
 /** One worker from its fork to its end. */
 interface Forked {
   process: Worker;
+  /** Which of WEB_CONCURRENCY it is, from 0 on. Who replaces it has the same. */
+  place: number;
   isServing: boolean;
   /** The port, when it serves. Rejects by `WorkerEnded` when it ends before. */
   served: Promise<number>;
@@ -60,10 +62,10 @@ export class Workers {
    */
   async start(config: Config): Promise<number> {
     this.#config = config;
-    const port = await this.#startOne();
-    await Promise.all(Array.from({ length: config.webConcurrency - 1 }, () => this.#startOne()));
+    const port = await this.#startOne(0);
+    await Promise.all(Array.from({ length: config.webConcurrency - 1 }, (_, i) => this.#startOne(i + 1)));
     const { metricsPort, host } = config;
-    if (metricsPort !== undefined) this.#scrapes = await listenForScrapes(metricsPort, host, workersPage());
+    if (metricsPort !== undefined) this.#scrapes = await listenForScrapes(metricsPort, host, () => workersPage(this.#serving()));
     return port;
   }
 
@@ -93,14 +95,21 @@ export class Workers {
     for (const worker of this.#alive) worker.process.process.kill('SIGKILL');
   }
 
-  async #startOne(): Promise<number> {
-    const worker = this.#fork();
+  /** By place; undefined where one has ended and the next does not serve yet. */
+  #serving(): (Worker | undefined)[] {
+    const serving = new Array<Worker | undefined>(this.#config!.webConcurrency).fill(undefined);
+    for (const { process, place, isServing } of this.#alive) if (isServing) serving[place] = process;
+    return serving;
+  }
+
+  async #startOne(place: number): Promise<number> {
+    const worker = this.#fork(place);
     const port = await worker.served;
     void this.#replaceAtEnd(worker);
     return port;
   }
 
-  /** One place among the workers: whoever dies in it is replaced, ever later while that does not help. */
+  /** Whoever dies in this place is replaced, ever later while that does not help. */
   async #replaceAtEnd(first: Forked): Promise<void> {
     let worker = first;
     for (let deaths = 1; ; deaths++) {
@@ -112,11 +121,11 @@ export class Workers {
       this.#logger.error(`Worker ${worker.process.process.pid} ended by ${end}; another one starts in ${waitMs} ms.`);
       await delay(waitMs);
       if (this.#isStopping) return;
-      worker = this.#fork();
+      worker = this.#fork(worker.place);
     }
   }
 
-  #fork(): Forked {
+  #fork(place: number): Forked {
     if (this.#isStopping) throw new Error('stopped while starting');
     // What the primary has found or made is a setting to its workers: they start no PostgreSQL, and make no secret.
     const { databaseUrl, jwtSecrets } = this.#config!;
@@ -137,7 +146,7 @@ export class Workers {
       void ended.then((end) => reject(new WorkerEnded(end)));
     });
     served.catch(() => {}); // whoever waits for it is told
-    const forked: Forked = { process: worker, isServing: false, served, ended };
+    const forked: Forked = { process: worker, place, isServing: false, served, ended };
     this.#alive.add(forked);
     void ended.then(() => this.#alive.delete(forked));
     return forked;

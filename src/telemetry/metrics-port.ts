@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Config } from '../config/config.js';
 import { Metrics, type MetricsPage } from './metrics.js';
+import { answerPrimary } from './workers-page.js';
 
 /** Answers a scrape. A page that cannot be made is a 503, and Prometheus notes that the scrape failed. */
 export async function answerScrape(response: ServerResponse, page: () => Promise<MetricsPage>): Promise<void> {
@@ -28,7 +29,7 @@ export async function listenForScrapes(port: number, host: string, page: () => P
   return server;
 }
 
-/** METRICS_PORT of this process. In a worker there is none: its primary serves one page for all workers. */
+/** METRICS_PORT of this process. A worker has none: its primary asks it, and serves one page of all workers. */
 @Injectable()
 export class MetricsPort implements OnApplicationBootstrap, OnApplicationShutdown {
   #server: Server | undefined;
@@ -40,8 +41,9 @@ export class MetricsPort implements OnApplicationBootstrap, OnApplicationShutdow
 
   async onApplicationBootstrap(): Promise<void> {
     const { metricsPort, host } = this.config;
-    if (metricsPort === undefined || cluster.isWorker) return;
-    this.#server = await listenForScrapes(metricsPort, host, () => this.metrics.page());
+    if (metricsPort === undefined) return;
+    if (cluster.isWorker) answerPrimary(() => this.metrics.families());
+    else this.#server = await listenForScrapes(metricsPort, host, () => this.metrics.page());
   }
 
   onApplicationShutdown(): void {

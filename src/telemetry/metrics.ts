@@ -1,5 +1,4 @@
-import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import cluster from 'node:cluster';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -12,15 +11,19 @@ const COUNTERS = {
   gapEvents: ['parley_gap_events_total', 'Events that were read from the log to fill gaps.'],
 } as const;
 
-/** What is asked for at each scrape. `aggregator` says what the workers of one port come to together. */
+/** Of a process that answers a scrape 1; the primary of several says 0 for a worker that does not. */
+export const PROCESS_UP = ['parley_process_up', 'Whether the process answered the scrape: 1, or 0 of a worker that did not.'] as const;
+
+/** What is asked for at each scrape. */
 const GAUGES = {
-  connections: ['parley_connections', 'Open WebSocket connections.', 'sum'],
-  slowConnections: ['parley_slow_connections', 'Connections whose clients read too slowly: nothing is read from them.', 'sum'],
-  unsentBytes: ['parley_unsent_bytes', 'Bytes that wait to be written to sockets, all together.', 'sum'],
-  poolTotal: ['parley_database_connections', 'Connections to PostgreSQL in the pool.', 'sum'],
-  poolIdle: ['parley_database_idle_connections', 'Connections to PostgreSQL in the pool that nobody uses.', 'sum'],
-  poolWaiting: ['parley_database_waiting', 'Statements that wait for a connection of the pool.', 'sum'],
-  readiness: ['parley_readiness', 'As /health/ready says: 2 ok, 1 degraded, 0 down.', 'min'],
+  up: PROCESS_UP,
+  connections: ['parley_connections', 'Open WebSocket connections.'],
+  slowConnections: ['parley_slow_connections', 'Connections whose clients read too slowly: nothing is read from them.'],
+  unsentBytes: ['parley_unsent_bytes', 'Bytes that wait to be written to sockets, all together.'],
+  poolTotal: ['parley_database_connections', 'Connections to PostgreSQL in the pool.'],
+  poolIdle: ['parley_database_idle_connections', 'Connections to PostgreSQL in the pool that nobody uses.'],
+  poolWaiting: ['parley_database_waiting', 'Statements that wait for a connection of the pool.'],
+  readiness: ['parley_readiness', 'As /health/ready says: 2 ok, 1 degraded, 0 down.'],
 } as const;
 
 const HISTOGRAMS = {
@@ -54,12 +57,12 @@ export class Metrics {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     for (const [key, [name, help]] of entries(COUNTERS)) this.#countAtScrape(key, name, help);
-    for (const [key, [name, help, aggregator]] of entries(GAUGES)) this.#askAtScrape(key, name, help, aggregator);
+    for (const [key, [name, help]] of entries(GAUGES)) this.#askAtScrape(key, name, help);
+    this.source('up', () => 1);
     for (const [key, [name, help, buckets]] of entries(HISTOGRAMS)) {
       this.#histograms.set(key, new Histogram({ name, help, buckets: [...buckets], registers }));
     }
     this.#closed = new Counter({ name: CLOSED[0], help: CLOSED[1], labelNames: ['reason'], registers });
-    if (cluster.isWorker) answerPrimary(this.#registry);
   }
 
   /** Adds one value to a histogram; seconds, where its name says so. */
@@ -83,12 +86,16 @@ export class Metrics {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 
+  /** What the page is made of. */
+  async families(): Promise<MetricFamily[]> {
+    return ((await this.#registry?.getMetricsAsJSON()) ?? []) as unknown as MetricFamily[];
+  }
+
   /** Name, type, help and labels of every metric that is Parley's own. */
   async described(): Promise<{ name: string; type: string; help: string; labels: string[] }[]> {
-    const all = (await this.#registry?.getMetricsAsJSON()) ?? [];
-    return all
+    return (await this.families())
       .filter(({ name }) => name.startsWith('parley_'))
-      .map(({ name, type, help }) => ({ name, type: String(type), help, labels: name === CLOSED[0] ? ['reason'] : [] }));
+      .map(({ name, type, help }) => ({ name, type, help, labels: name === CLOSED[0] ? ['reason'] : [] }));
   }
 
   #countAtScrape(key: keyof typeof COUNTERS, name: string, help: string): void {
@@ -104,12 +111,11 @@ export class Metrics {
     });
   }
 
-  #askAtScrape(key: keyof typeof GAUGES, name: string, help: string, aggregator: 'sum' | 'min'): void {
+  #askAtScrape(key: keyof typeof GAUGES, name: string, help: string): void {
     const sources = this.#sources;
     new Gauge({
       name,
       help,
-      aggregator,
       registers: [this.#registry!],
       async collect() {
         this.set((await sources.get(key)?.()) ?? 0);
@@ -123,15 +129,13 @@ export interface MetricsPage {
   text: string;
 }
 
-/** The page of all workers of this primary together. @throws when one of them does not answer within five seconds */
-export function workersPage(): () => Promise<MetricsPage> {
-  const registry = new AggregatorRegistry();
-  return async () => ({ contentType: registry.contentType, text: await registry.clusterMetrics() });
-}
-
-function answerPrimary(registry: Registry): void {
-  AggregatorRegistry.setRegistries([registry]);
-  new AggregatorRegistry(); // it is what listens to the primary
+/** One metric with all its series, as prom-client gives it at run time. */
+export interface MetricFamily {
+  name: string;
+  help: string;
+  type: string;
+  /** Of a histogram each bucket, sum and count is one, by its own `metricName`. */
+  values: { labels: Record<string, string | number>; value: number | null; metricName?: string }[];
 }
 
 function entries<Key extends string, Value>(record: Readonly<Record<Key, Value>>): [Key, Value][] {

@@ -110,17 +110,54 @@ describe('several workers on one port', () => {
     for (const pid of workers()) expect(isAlive(pid)).toBe(false);
   });
 
-  it('have one page of metrics together, on a port that the primary serves', async () => {
+  it('have one page of metrics, with series of each that the next in its place goes on with', async () => {
     const metricsPort = await freePort();
     start({ METRICS_PORT: String(metricsPort) });
     const url = await server.ready();
+    const page = () => MetricsPage.fetch(`http://127.0.0.1:${metricsPort}/metrics`);
     const token = await register(url, 'ada-lovelace');
-    await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
-    const page = await MetricsPage.fetch(`http://127.0.0.1:${metricsPort}/metrics`);
-    expect(page.value('parley_connections')).toBe(4);
-    expect(page.value('parley_connections_opened_total')).toBe(4);
-    expect(page.value('parley_readiness')).toBe(2);
-    expect(page.names).toContain('nodejs_eventloop_lag_p99_seconds');
+    let count = 0;
+    let before: Record<string, number> = {};
+    await until(async () => {
+      await Promise.all(Array.from({ length: 2 }, () => open(url, token)));
+      count += 2;
+      before = (await page()).by('worker', 'parley_connections_opened_total');
+      return before['0']! > 0 && before['1']! > 0;
+    }, 'each has some');
+    expect(before['0']! + before['1']!).toBe(count);
+    expect((await page()).by('worker', 'parley_readiness')).toEqual({ 0: 2, 1: 2 });
+    const [victim] = workers() as [number, number];
+
+    // One that is late does not make the other late, nor is it hidden by it.
+    process.kill(victim, 'SIGSTOP');
+    await new Promise((done) => setTimeout(done, 1_500));
+    process.kill(victim, 'SIGCONT');
+    const lag = (await page()).by('worker', 'nodejs_eventloop_lag_max_seconds');
+    expect(lag['0']).toBeGreaterThan(1);
+    expect(lag['1']).toBeLessThan(lag['0']!);
+
+    process.kill(victim, 'SIGSTOP');
+    const without = await page();
+    expect(without.by('worker', 'parley_process_up')).toEqual({ 0: 0, 1: 1 });
+    expect(without.by('worker', 'parley_connections_opened_total')).toEqual({ 1: before['1'] });
+
+    process.kill(victim, 'SIGKILL');
+    await until(
+      async () => {
+        const isReplaced = workers().length === 3;
+        const opened = (await page()).by('worker', 'parley_connections_opened_total');
+        expect(opened['1']).toBe(before['1']);
+        expect([undefined, 0]).toContain(opened['0']);
+        return isReplaced;
+      },
+      'another one serves',
+      20_000,
+    );
+    const after = await page();
+    expect(after.by('worker', 'parley_process_up')).toEqual({ 0: 1, 1: 1 });
+    expect(after.by('worker', 'parley_connections_opened_total')).toEqual({ 0: 0, 1: before['1'] });
+    const started = after.by('worker', 'process_start_time_seconds');
+    expect(started['0']).toBeGreaterThan(started['1']!);
     expect(await server.stop()).toEqual({ code: 0, signal: null });
   });
 

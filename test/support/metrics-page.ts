@@ -37,6 +37,12 @@ export class MetricsPage {
     return Number(matching[0]?.value ?? 0);
   }
 
+  /** The one value for each that the label says, of those that have it. */
+  by(label: string, name: string): Record<string, number> {
+    const labelled = this.#family(name).metrics.filter((one) => one.labels?.[label] !== undefined);
+    return Object.fromEntries(labelled.map((one) => [one.labels![label], Number(one.value)]));
+  }
+
   histogram(name: string): { count: number; sum: number } {
     const [{ count, sum } = {}] = this.#family(name).metrics;
     return { count: Number(count ?? 0), sum: Number(sum ?? 0) };
