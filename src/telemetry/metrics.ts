@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { CLOSE_CODES, type CloseReason } from '../protocol/index.js';
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -38,6 +39,8 @@ const HISTOGRAMS = {
 } as const;
 
 const CLOSED = ['parley_connections_closed_total', 'WebSocket connections closed, by who or what closed them.'] as const;
+/** The server's own reasons, and `client` where the client left or the network did. */
+const CLOSE_REASONS = [...(Object.keys(CLOSE_CODES) as CloseReason[]), 'client'] as const;
 
 /**
  * All metrics of this process, and the only place that names them. Labels have few values, none made by callers: no room, no user, no token.
@@ -49,7 +52,7 @@ export class Metrics {
   readonly #registry: Registry | null;
   readonly #histograms = new Map<keyof typeof HISTOGRAMS, Histogram>();
   readonly #sources = new Map<keyof typeof GAUGES, () => number | Promise<number>>();
-  readonly #closed: Counter | undefined;
+  readonly #closed: Counter<'reason'> | undefined;
 
   constructor(readonly isOn: boolean) {
     this.#registry = isOn ? new Registry() : null;
@@ -63,6 +66,8 @@ export class Metrics {
       this.#histograms.set(key, new Histogram({ name, help, buckets: [...buckets], registers }));
     }
     this.#closed = new Counter({ name: CLOSED[0], help: CLOSED[1], labelNames: ['reason'], registers });
+    // A series that begins with its first close would hide it: `increase` knows nothing from before.
+    for (const reason of CLOSE_REASONS) this.#closed.inc({ reason }, 0);
   }
 
   /** Adds one value to a histogram; seconds, where its name says so. */
@@ -70,8 +75,7 @@ export class Metrics {
     this.#histograms.get(histogram)?.observe(value);
   }
 
-  /** @param reason the server's own, as in the protocol's close codes, or `client` */
-  closed(reason: string): void {
+  closed(reason: (typeof CLOSE_REASONS)[number]): void {
     this.#closed?.inc({ reason });
   }
 
@@ -95,7 +99,12 @@ export class Metrics {
   async described(): Promise<{ name: string; type: string; help: string; labels: string[] }[]> {
     return (await this.families())
       .filter(({ name }) => name.startsWith('parley_'))
-      .map(({ name, type, help }) => ({ name, type, help, labels: name === CLOSED[0] ? ['reason'] : [] }));
+      .map(({ name, type, help, values }) => ({
+        name,
+        type,
+        help,
+        labels: Object.keys(values[0]!.labels).filter((label) => label !== 'le'),
+      }));
   }
 
   #countAtScrape(key: keyof typeof COUNTERS, name: string, help: string): void {
