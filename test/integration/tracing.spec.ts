@@ -135,7 +135,7 @@ describe('traces of two instances that are joined by Redis', () => {
   it('go on with the trace of a REST request', async () => {
     const { trace, span, traceparent } = newParent(true);
     const headers = { 'idempotency-key': 'k', traceparent };
-    const { status } = await a.http(`ann${made}`, 'POST', `/v1/rooms/${room}/messages?limit=1`, { text: 'hello' }, headers);
+    const { status } = await a.http(`ann${made}`, 'POST', `/v1/rooms/${room}/messages`, { text: 'hello' }, headers);
     expect(status).toBe(201);
     const spans = await traceOf(trace, 5);
     const [request] = ofName(spans, 'POST /v1/rooms/:room/messages');
