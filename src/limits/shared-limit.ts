@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Rate } from '../config/setting-values.js';
 import { type SharedWindows, type WindowOptions } from './shared-windows.js';
 import { type Standing, TokenBuckets } from './token-buckets.js';
@@ -6,25 +7,27 @@ const MAX_KEYS = 100_000;
 
 /**
  * A rate limit that holds over all instances and waits for none of them. This instance's bucket decides at once; Redis is told behind it,
- * a tenth of the burst at a time, and answers when all instances together have given what one may give in a window: then the key is blocked
- * here until the window ends.
+ * a tenth of the burst at a time, and answers how much all instances have taken: what the others took is taken from the bucket here too.
  *
- * The window is the time in which an empty bucket fills, w. In a window a key gets at most `burst + perSecond × w` tokens, and more by what
- * each instance has not told yet: less than a tenth of the burst, and what it gives while an answer is under way. Redis never hears of who
- * takes less than a tenth of the burst in a window. Without Redis each instance gives what its own bucket has.
+ * So over n instances a key gets in any stretch of t seconds at most `burst + perSecond × t` tokens, and more by what each instance has not
+ * told yet: less than a tenth of the burst, and what it gives while an answer is under way; what was given too much is owed. Redis never
+ * hears of who takes less than a tenth of the burst in the time that fills a bucket. Without Redis each instance gives what its own bucket has.
  */
 export class SharedLimit {
   readonly rate: Rate;
   readonly windowSeconds: number;
   readonly #buckets: TokenBuckets;
+  /** By key: what all had taken in Redis's window when it last answered. */
+  readonly #seen: LRUCache<string, number>;
 
   constructor(name: string, rate: Rate, windows: (options: WindowOptions) => SharedWindows) {
     this.rate = rate;
     this.windowSeconds = Math.max(1, Math.ceil(rate.burst / rate.perSecond));
-    const points = rate.burst + rate.perSecond * this.windowSeconds;
-    const shared = windows({ name, points, windowSeconds: this.windowSeconds });
+    // Only counted there: what is over is known here.
+    const shared = windows({ name, points: Number.MAX_SAFE_INTEGER, windowSeconds: this.windowSeconds });
     const onTaken = (key: string, tokens: number) => void this.#report(shared, key, tokens);
     this.#buckets = new TokenBuckets({ ...rate, maxKeys: MAX_KEYS, onTaken });
+    this.#seen = new LRUCache({ max: MAX_KEYS, ttl: this.windowSeconds * 1_000 });
   }
 
   /** @returns 0 when a token was taken, else the milliseconds after which to try again */
@@ -41,7 +44,16 @@ export class SharedLimit {
   }
 
   async #report(shared: SharedWindows, key: string, tokens: number): Promise<void> {
-    const waitMs = await shared.report(key, tokens);
-    if (waitMs > 0) this.#buckets.block(key, waitMs);
+    const answer = await shared.report(key, tokens);
+    if (answer === null) return;
+    const { counted, sinceMs } = answer;
+    const seen = this.#seen.get(key);
+    this.#seen.set(key, counted);
+    let byOthers = counted - tokens;
+    // Heard of for the first time: what they took has been coming back to the key since the window began.
+    if (seen === undefined) byOthers -= (sinceMs / 1_000) * this.rate.perSecond;
+    // A window that began anew counts from nothing.
+    else if (counted > seen) byOthers -= seen;
+    if (byOthers > 0) this.#buckets.owe(key, byOthers);
   }
 }

@@ -44,18 +44,17 @@ export class SharedWindows {
   }
 
   /**
-   * As `consume`, of what was taken already and is limited in memory anyway.
-   * @returns 0 also when Redis does not answer
+   * Adds what was taken already, and is limited in memory.
+   * @returns what all instances have added in this window, and how long ago it began; null when Redis does not answer
    */
-  async report(key: string, points: number): Promise<number> {
-    if (!this.#redis || !this.breaker.isClosed) return 0;
+  async report(key: string, points: number): Promise<{ counted: number; sinceMs: number } | null> {
+    if (!this.#redis || !this.breaker.isClosed) return null;
     try {
-      await this.#redis.consume(key, points);
-      return 0;
-    } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return refusal.msBeforeNext;
+      const { consumedPoints, msBeforeNext } = await this.#redis.consume(key, points);
+      return { counted: consumedPoints, sinceMs: this.#redis.duration * 1_000 - msBeforeNext };
+    } catch {
       this.breaker.open();
-      return 0;
+      return null;
     }
   }
 

@@ -59,22 +59,21 @@ describe('TokenBuckets', () => {
     expect(buckets.standing('a')).toEqual({ tokens: 4, fullInMs: 0 });
   });
 
-  it('gives a blocked key nothing until then, and from then on one token a period', () => {
+  it('gives nothing until what is owed has come back, and from then on one token a period', () => {
     let now = 0;
     const buckets = new TokenBuckets({ perSecond: 10, burst: 5, maxKeys: 10, now: () => now });
-    buckets.block('a', 3_000);
-    expect([buckets.take('a'), buckets.standing('a').tokens, buckets.take('b')]).toEqual([3_000, 0, 0]);
-    now = 2_999;
-    expect(buckets.take('a')).toBe(1);
-    now = 3_000;
+    buckets.owe('a', 2);
+    expect(buckets.standing('a').tokens).toBe(3);
+    buckets.owe('a', 4);
+    expect([buckets.take('a'), buckets.standing('a').tokens, buckets.take('b')]).toEqual([200, 0, 0]);
+    now = 200;
     expect([buckets.take('a'), buckets.take('a')]).toEqual([0, 100]);
   });
 
-  it('does not let a shorter block end a longer one', () => {
+  it('lets nobody owe more than a bucket', () => {
     const buckets = new TokenBuckets({ perSecond: 10, burst: 5, maxKeys: 10, now: () => 0 });
-    buckets.block('a', 3_000);
-    buckets.block('a', 1_000);
-    expect(buckets.take('a')).toBe(3_000);
+    buckets.owe('a', 1_000);
+    expect(buckets.take('a')).toBe(600);
   });
 
   describe('onTaken', () => {

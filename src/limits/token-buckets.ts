@@ -78,11 +78,11 @@ export class TokenBuckets {
     bucket.untold -= cost;
   }
 
-  /** Gives the key nothing for so long. */
-  block(key: string, ms: number): void {
+  /** Takes what was given elsewhere, also when there is not so much: then nothing is given until it has come back, twice `fillMs` at most. */
+  owe(key: string, tokens: number): void {
     const now = this.#now();
     const bucket = this.#bucket(key, now);
-    bucket.fullAt = Math.max(bucket.fullAt, now + this.fillMs - this.#msPerToken + ms);
+    bucket.fullAt = Math.min(Math.max(now, bucket.fullAt) + tokens * this.#msPerToken, now + 2 * this.fillMs);
   }
 
   standing(key: string): Standing {
