@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { describeRateLimits } from './openapi-rate-limits.js';
+import { describeScopes } from './openapi-scopes.js';
 
 const DESCRIPTION = `
 A chat backend in which **every room is an ordered, durable log**. This is its HTTP face; live events and commands go over the WebSocket at \`/ws\`.
@@ -52,6 +53,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     .addTag('health', 'Probes for orchestrators')
     .build();
   const document = SwaggerModule.createDocument(app, builder);
+  describeScopes(document);
   describeRateLimits(document);
   return document;
 }

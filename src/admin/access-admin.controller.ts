@@ -18,8 +18,7 @@ export class AccessAdminController {
   @ApiOperation({
     summary: 'May this user do this in that room, and why?',
     description:
-      'By the very rules that decide it. Acts on a member are judged as far as they do not depend on whom: a moderator may be refused for some. ' +
-      'Needs the role `admin` or the scope `access:read`.',
+      'By the very rules that decide it. Acts on a member are judged as far as they do not depend on whom: a moderator may be refused for some. ',
   })
   @ApiOkResponse({ type: ExplainedAccessBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')

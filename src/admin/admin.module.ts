@@ -11,6 +11,7 @@ import { AuditAdminController } from './audit-admin.controller.js';
 import { ConnectionsAdminController } from './connections-admin.controller.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
 import { NoticesAdminController } from './notices-admin.controller.js';
+import { RoomSanctionsAdminController } from './room-sanctions-admin.controller.js';
 import { RoomsAdminController } from './rooms-admin.controller.js';
 import { RoomsAdminRepository } from './rooms-admin.repository.js';
 import { SanctionsAdminController } from './sanctions-admin.controller.js';
@@ -31,6 +32,7 @@ import { UsersAdminRepository } from './users-admin.repository.js';
     AuditAdminController,
     ConnectionsAdminController,
     NoticesAdminController,
+    RoomSanctionsAdminController,
     RoomsAdminController,
     SanctionsAdminController,
     SettingsAdminController,

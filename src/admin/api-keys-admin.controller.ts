@@ -1,5 +1,5 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Header, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Audited } from '../audit/audited.js';
 import { ApiKeys, keyView } from '../auth/api-keys.service.js';
 import { CurrentUser } from '../auth/current-user.js';
@@ -9,7 +9,9 @@ import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
 import { PageCursor } from '../rooms/page-cursor.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
+import { type DryRunBody, DryRunQueryDto } from './admin.dto.js';
 import { ApiKeyPageBody, ApiKeyParamsDto, NewApiKeyBody, NewApiKeyDto } from './api-keys-admin.dto.js';
+import { RemovesInSilence, wouldGo } from './dry-run.js';
 
 const LIST = new PageCursor('room', 'api-keys');
 
@@ -27,7 +29,7 @@ export class ApiKeysAdminController {
     summary: 'Make an API key for a backend',
     description:
       'The answer shows the key once. A key cannot make one with scopes that it lacks (`forbidden`). When the answer was lost, revoke the key and ' +
-      'make another one. Needs the role `admin` or the scope `keys:write`.',
+      'make another one.',
   })
   @ApiCreatedResponse({ type: NewApiKeyBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
@@ -41,8 +43,7 @@ export class ApiKeysAdminController {
   @Audited('key.list')
   @ApiOperation({
     summary: 'The API keys',
-    description:
-      'Newest first, with those that are revoked or have expired; never with their secrets. Needs the role `admin` or the scope `keys:read`.',
+    description: 'Newest first, with those that are revoked or have expired; never with their secrets.',
   })
   @ApiOkResponse({ type: ApiKeyPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
@@ -54,16 +55,19 @@ export class ApiKeysAdminController {
   @Delete(':key')
   @RequireScope('keys:write')
   @Audited('key.revoke')
-  @HttpCode(204)
+  @RemovesInSilence('whether the key still lives, as 1 or 0.')
   @ApiOperation({
     summary: 'Revoke an API key',
     description:
       'For ever, on every instance at once: its requests are refused and its sockets close with 4101. Tokens that were made by it live to their end. ' +
-      'No error when it was revoked before. Needs the role `admin` or the scope `keys:write`.',
+      'No error when it was revoked before.',
   })
-  @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  async revoke(@Param() { key }: ApiKeyParamsDto): Promise<void> {
-    if (!(await this.keys.revoke(key))) throw new ChatError('not_found', 'There is no such API key.');
+  async revoke(@Param() { key }: ApiKeyParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    const isLive = await this.keys.isLive(key);
+    if (isLive === null) throw new ChatError('not_found', 'There is no such API key.');
+    if (dryRun) return wouldGo(isLive);
+    await this.keys.revoke(key);
+    return undefined;
   }
 }

@@ -17,7 +17,7 @@ export class AuditAdminController {
   @Get()
   @Audited('audit.read')
   @RequireScope('audit:read')
-  @ApiOperation({ summary: 'Read the audit log', description: 'Newest first. Filters are joined by "and". Needs the role `admin`.' })
+  @ApiOperation({ summary: 'Read the audit log', description: 'Newest first. Filters are joined by "and".' })
   @ApiOkResponse({ type: AuditPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   async list(@Query() { cursor, limit, ...filters }: AuditQueryDto): Promise<AuditPageBody> {
@@ -37,7 +37,7 @@ export class AuditAdminController {
   @RequireScope('audit:read')
   @ApiOperation({
     summary: 'Export the audit log',
-    description: 'One JSON object a line, oldest first, all that there is at the beginning of the request. Needs the role `admin`.',
+    description: 'One JSON object a line, oldest first, all that there is at the beginning of the request.',
   })
   @ApiOkResponse({ content: { 'application/x-ndjson': { schema: { $ref: getSchemaPath(AuditEntryBody) } } } })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')

@@ -5,6 +5,7 @@ import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { roomNotFound } from '../errors/chat-error.js';
 import { RoomsRepository } from '../rooms/rooms.repository.js';
+import { DryRunQueryDto } from './admin.dto.js';
 import {
   ClosedConnectionsBody,
   ConnectionPageBody,
@@ -13,7 +14,6 @@ import {
   UserConnectionsQueryDto,
 } from './connections-admin.dto.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
-import { DryRunQueryDto } from './rooms-admin.dto.js';
 
 @ApiTags('admin')
 @ApiBearerAuth()
@@ -30,8 +30,7 @@ export class ConnectionsAdminController {
   @ApiOperation({
     summary: 'Open connections of all instances',
     description:
-      'Sorted by id. Instances are asked when the request comes; while `incomplete` names one, its connections are not in the list. Needs the ' +
-      'role `admin` or the scope `connections:read`.',
+      'Sorted by id. Instances are asked when the request comes; while `incomplete` names one, its connections are not in the list.',
   })
   @ApiOkResponse({ type: ConnectionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
@@ -47,7 +46,7 @@ export class ConnectionsAdminController {
     summary: "Close all of a user's connections",
     description:
       'They close with 4002 on every instance, within a second, within two without Redis. The user may come back at once: to keep him away, disable ' +
-      'him, ban him or sign him out. Needs the role `admin` or the scope `connections:write`.',
+      'him, ban him or sign him out.',
   })
   @ApiOkResponse({ type: ClosedConnectionsBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
@@ -60,9 +59,7 @@ export class ConnectionsAdminController {
   @RequireScope('connections:write')
   @ApiOperation({
     summary: 'Close a connection',
-    description:
-      'It closes with 4002, on whichever instance it is; one that is not open is no error. Its user may come back at once. Needs the role `admin` ' +
-      'or the scope `connections:write`.',
+    description: 'It closes with 4002, on whichever instance it is; one that is not open is no error. Its user may come back at once.',
   })
   @ApiOkResponse({ type: ClosedConnectionsBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')

@@ -5,7 +5,7 @@ import { QueryInteger } from '../errors/query-values.js';
 import { IfGiven, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
-import { DryRunQueryDto } from './rooms-admin.dto.js';
+import { DryRunQueryDto } from './admin.dto.js';
 
 const CONNECTION = /^c_[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 const MAX_SECONDS = 999_999_999;

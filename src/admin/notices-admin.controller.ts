@@ -25,8 +25,7 @@ export class NoticesAdminController {
   @HttpCode(202)
   @ApiOperation({
     summary: 'Send a notice to a user, to a room or to everybody',
-    description:
-      'Goes as the event `notice` to the sockets that are open now; it is not kept. Needs the role `admin` or the scope `notices:write`.',
+    description: 'Goes as the event `notice` to the sockets that are open now; it is not kept.',
   })
   @ApiAcceptedResponse({ type: NoticeAcceptedBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found')

@@ -1,21 +1,23 @@
-import { Body, Controller, Delete, Get, Param, Patch, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Param, Patch, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { Audited } from '../audit/audited.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { roomNotFound } from '../errors/chat-error.js';
+import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { RoomView } from '../protocol/index.js';
 import { Administrator } from '../rooms/caller.js';
-import { MemberBody, MemberPageBody, MemberRoleDto, RemovalQueryDto } from '../rooms/members.dto.js';
+import { MemberBody, MemberPageBody, MemberRoleDto } from '../rooms/members.dto.js';
 import { MembersService } from '../rooms/members.service.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
 import { RoomParams, RoomUserParams } from '../rooms/room.params.js';
 import { RoomBody, RoomPageBody } from '../rooms/rooms.dto.js';
 import { RoomsRepository } from '../rooms/rooms.repository.js';
 import { RoomsService } from '../rooms/rooms.service.js';
-import { DryRunQueryDto, RemovedRoomBody, RoomChangesAdminDto, RoomsQueryAdminDto } from './rooms-admin.dto.js';
+import { DryRunQueryDto } from './admin.dto.js';
+import { MemberRemovalQueryDto, RemovedRoomBody, RoomChangesAdminDto, RoomsQueryAdminDto } from './rooms-admin.dto.js';
 import { RoomsAdminRepository } from './rooms-admin.repository.js';
 
 /** Administrators act as owners would, in rooms that they are no members of: the same events come of it, with their ids in `by`. */
@@ -35,7 +37,7 @@ export class RoomsAdminController {
   @RequireScope('rooms:read')
   @ApiOperation({
     summary: 'All rooms, listed or searched',
-    description: 'Newest first, private and direct ones too; without deleted ones. Needs the role `admin` or the scope `rooms:read`.',
+    description: 'Newest first, private and direct ones too; without deleted ones.',
   })
   @ApiOkResponse({ type: RoomPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
@@ -46,7 +48,7 @@ export class RoomsAdminController {
   @Get(':room')
   @Audited('room.read')
   @RequireScope('rooms:read')
-  @ApiOperation({ summary: 'Any room', description: 'Needs the role `admin` or the scope `rooms:read`.' })
+  @ApiOperation({ summary: 'Any room' })
   @ApiOkResponse({ type: RoomBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   get(@Param() { room }: RoomParams): Promise<RoomView> {
@@ -60,7 +62,7 @@ export class RoomsAdminController {
     summary: 'Change any room, archive it or reopen it',
     description:
       'Makes the event `room.updated` or `room.archived`, as when an owner does it; a direct room can be archived too. What changes nothing makes ' +
-      'no event. Needs the role `admin` or the scope `rooms:write`.',
+      'no event.',
   })
   @ApiOkResponse({ type: RoomBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -74,8 +76,8 @@ export class RoomsAdminController {
   @ApiOperation({
     summary: 'Delete any room',
     description:
-      "Makes the event `room.deleted` and ends everybody's access. With `dryRun=true` it only says what would go. Needs the role `admin` or the " +
-      'scope `rooms:write`.',
+      "Makes the event `room.deleted` and ends everybody's access. With `dryRun=true` it only says what would go. Once more answers the same and " +
+      'does nothing; a dry run, and all else, finds no such room then.',
   })
   @ApiOkResponse({ type: RemovedRoomBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
@@ -84,16 +86,16 @@ export class RoomsAdminController {
     @Param() { room }: RoomParams,
     @Query() { dryRun = false }: DryRunQueryDto,
   ): Promise<RemovedRoomBody> {
-    const contents = await this.found.contents(room);
-    if (!contents) throw roomNotFound();
-    const view = dryRun ? await this.#view(room) : await this.rooms.remove(new Administrator(userId), room);
-    return { dryRun, room: view, ...contents };
+    const found = await this.found.removable(room);
+    if (!found || (dryRun && found.isDeleted)) throw roomNotFound();
+    const view = dryRun || found.isDeleted ? found.view : await this.#remove(new Administrator(userId), room);
+    return { dryRun, room: view, ...found.contents };
   }
 
   @Get(':room/members')
   @Audited('member.list')
   @RequireScope('rooms:read')
-  @ApiOperation({ summary: 'Members of any room', description: 'Sorted by user id. Needs the role `admin` or the scope `rooms:read`.' })
+  @ApiOperation({ summary: 'Members of any room', description: 'Sorted by user id.' })
   @ApiOkResponse({ type: MemberPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   members(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() page: PageQueryDto): Promise<MemberPageBody> {
@@ -106,8 +108,7 @@ export class RoomsAdminController {
   @ApiOperation({
     summary: 'Add a member to a room, or give one another role',
     description:
-      'Every role; not in a direct room. Makes the event `member.joined` or `member.updated`, and none when he has the role already. Needs the ' +
-      'role `admin` or the scope `rooms:write`.',
+      'Every role; not in a direct room. Makes the event `member.joined` or `member.updated`, and none when he has the role already.',
   })
   @ApiOkResponse({ type: MemberBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -126,16 +127,30 @@ export class RoomsAdminController {
     summary: 'Remove a member from a room',
     description:
       'Makes the event `member.left` and ends his access; not from a direct room. The last owner stays until another member is one ' +
-      '(`conflict`). Needs the role `admin` or the scope `rooms:write`.',
+      '(`conflict`). Who is no member, or none any more, is no error.',
   })
-  @ApiOkResponse({ type: MemberBody, description: 'The member as he was.' })
+  @ApiOkResponse({ type: MemberBody, description: 'The member as he was, or with `dryRun=true` as he is.' })
+  @ApiNoContentResponse({ description: 'He is no member.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
-  removeMember(
+  async removeMember(
     @CurrentUser() { userId }: Principal,
     @Param() { room, user }: RoomUserParams,
-    @Query() { reason }: RemovalQueryDto,
-  ): Promise<MemberBody> {
-    return this.memberships.remove(new Administrator(userId), room, user, reason);
+    @Query() { reason, dryRun }: MemberRemovalQueryDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<MemberBody | undefined> {
+    const member = await this.memberships.remove(new Administrator(userId), room, user, { reason, dryRun });
+    if (!member) response.status(204);
+    return member ?? undefined;
+  }
+
+  async #remove(by: Administrator, room: string): Promise<RoomView> {
+    try {
+      return await this.rooms.remove(by, room);
+    } catch (error) {
+      if (!(error instanceof ChatError && error.code === 'not_found')) throw error;
+      // It was there a moment ago: somebody else has deleted it since.
+      return (await this.found.removable(room))!.view;
+    }
   }
 
   async #view(room: string): Promise<RoomView> {

@@ -1,10 +1,12 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { IsBoolean, IsIn, IsOptional } from 'class-validator';
 import { QueryFlag } from '../errors/query-values.js';
 import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS, type RoomType, type RoomView } from '../protocol/index.js';
+import { RemovalQueryDto } from '../rooms/members.dto.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
 import { ROOM_TYPES, RoomBody } from '../rooms/rooms.dto.js';
+import { DryRunQueryDto } from './admin.dto.js';
 
 export class RoomsQueryAdminDto extends PageQueryDto {
   @ApiPropertyOptional({
@@ -63,18 +65,7 @@ export class RoomChangesAdminDto {
   archived?: boolean;
 }
 
-export class DryRunQueryDto {
-  @ApiPropertyOptional({
-    type: String,
-    enum: ['true', 'false'],
-    default: 'false',
-    description: 'With `true` nothing is done, and the answer says what would be.',
-    example: 'true',
-  })
-  @IfGiven()
-  @QueryFlag()
-  dryRun?: boolean;
-}
+export class MemberRemovalQueryDto extends IntersectionType(RemovalQueryDto, DryRunQueryDto) {}
 
 export class RemovedRoomBody {
   @ApiProperty({ description: 'Whether nothing was done.', example: true })

@@ -21,14 +21,26 @@ export interface RoomContents {
   bans: number;
 }
 
+/** A room, deleted or not, with what its members lose by that: it lies there as it was left. */
+export interface RemovableRoom {
+  isDeleted: boolean;
+  view: RoomView;
+  contents: RoomContents;
+}
+
 // Every seq is a message's or an event's, so that messages need not be counted: there are more of them.
-const ROOM_CONTENTS: Statement = {
-  name: 'room_contents',
-  text: `SELECT r.member_count AS members,
+const REMOVABLE_ROOM: Statement = {
+  name: 'removable_room',
+  text: `SELECT ${ROOM_COLUMNS},
       (r.last_seq - r.first_seq + 1 - (SELECT count(*) FROM room_events e WHERE e.room_id = r.id AND e.seq >= r.first_seq))::float8 AS messages,
       (SELECT count(*)::integer FROM room_bans b WHERE b.room_id = r.id AND (b.until IS NULL OR b.until > now())) AS bans
-    FROM rooms r WHERE r.id = $1 AND r.deleted_at IS NULL`,
+    FROM rooms r WHERE r.id = $1`,
 };
+
+interface RemovableRow extends RoomRow {
+  messages: number;
+  bans: number;
+}
 
 /** What administrators read of rooms: all but deleted ones. */
 @Injectable()
@@ -50,9 +62,11 @@ export class RoomsAdminRepository {
     return list.page(rows, limit, ({ id }) => [id], viewOfRow);
   }
 
-  /** What deleting the room takes from its members; null when there is no such room. */
-  async contents(room: string): Promise<RoomContents | null> {
-    const [row] = await this.sql.query<RoomContents & Record<string, unknown>>(ROOM_CONTENTS, [room]);
-    return row ? { members: row.members, messages: row.messages, bans: row.bans } : null;
+  /** Null when there never was such a room. */
+  async removable(room: string): Promise<RemovableRoom | null> {
+    const [row] = await this.sql.query<RemovableRow>(REMOVABLE_ROOM, [room]);
+    if (!row) return null;
+    const { member_count: members, messages, bans } = row;
+    return { isDeleted: row.deleted_at !== null, view: viewOfRow(row), contents: { members, messages, bans } };
   }
 }

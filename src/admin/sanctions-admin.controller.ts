@@ -6,7 +6,8 @@ import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { UserParamsDto } from './admin.dto.js';
+import { type DryRunBody, DryRunQueryDto, UserParamsDto } from './admin.dto.js';
+import { RemovesInSilence, wouldGo } from './dry-run.js';
 import { SanctionDto, SanctionPageBody, SanctionQueryDto } from './sanctions.dto.js';
 import { SanctionsRepository } from './sanctions.repository.js';
 
@@ -25,7 +26,7 @@ export class SanctionsAdminController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Ban a user from the server',
-    description: 'His requests are refused and his sockets close with 4203. Once more replaces reason and end. Needs the role `admin`.',
+    description: 'His requests are refused and his sockets close with 4203. Once more replaces reason and end.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()
@@ -37,12 +38,13 @@ export class SanctionsAdminController {
   @Delete('users/:user/ban')
   @Audited('user.unban')
   @RequireScope('users:write')
-  @HttpCode(204)
-  @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none. Needs the role `admin`.' })
-  @ApiNoContentResponse()
+  @RemovesInSilence('whether there is a ban, as 1 or 0.')
+  @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  unban(@Param() { user }: UserParamsDto): Promise<void> {
-    return this.access.unbanUser(user);
+  async unban(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    if (dryRun) return wouldGo(await this.sanctions.isOn('bans', user));
+    await this.access.unbanUser(user);
+    return undefined;
   }
 
   @Put('users/:user/mute')
@@ -51,8 +53,7 @@ export class SanctionsAdminController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Mute a user on the whole server',
-    description:
-      'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. Needs the role `admin`.',
+    description: 'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()
@@ -64,18 +65,19 @@ export class SanctionsAdminController {
   @Delete('users/:user/mute')
   @Audited('user.unmute')
   @RequireScope('users:write')
-  @HttpCode(204)
-  @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none. Needs the role `admin`.' })
-  @ApiNoContentResponse()
+  @RemovesInSilence('whether there is a mute, as 1 or 0.')
+  @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  unmute(@Param() { user }: UserParamsDto): Promise<void> {
-    return this.access.unmuteUser(user);
+  async unmute(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    if (dryRun) return wouldGo(await this.sanctions.isOn('mutes', user));
+    await this.access.unmuteUser(user);
+    return undefined;
   }
 
   @Get('bans')
   @Audited('ban.list')
   @RequireScope('users:read')
-  @ApiOperation({ summary: 'Bans of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
+  @ApiOperation({ summary: 'Bans of the server and of its rooms', description: 'Sorted by user id.' })
   @ApiOkResponse({ type: SanctionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   bans(@Query() { cursor, limit, ...filter }: SanctionQueryDto): Promise<SanctionPageBody> {
@@ -85,7 +87,7 @@ export class SanctionsAdminController {
   @Get('mutes')
   @Audited('mute.list')
   @RequireScope('users:read')
-  @ApiOperation({ summary: 'Mutes of the server and of its rooms', description: 'Sorted by user id. Needs the role `admin`.' })
+  @ApiOperation({ summary: 'Mutes of the server and of its rooms', description: 'Sorted by user id.' })
   @ApiOkResponse({ type: SanctionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   mutes(@Query() { cursor, limit, ...filter }: SanctionQueryDto): Promise<SanctionPageBody> {

@@ -76,6 +76,11 @@ export class SanctionsRepository {
     const rows = await this.sql.query<SanctionRow>(LISTS[kind], [user, room, active, afterUser, afterRoom, limit + 1]);
     return pages.page(rows, limit, (row) => [row.user_id, row.room_id], viewOf);
   }
+
+  /** Whether there is one on the user that holds now, of the whole server. */
+  async isOn(kind: keyof typeof LISTS, user: string): Promise<boolean> {
+    return (await this.sql.query(LISTS[kind], [user, EVERYWHERE, true, null, null, 1])).length > 0;
+  }
 }
 
 function viewOf(row: SanctionRow): SanctionView {

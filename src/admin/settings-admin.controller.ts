@@ -45,8 +45,7 @@ export class SettingsAdminController {
   @RequireScope('settings:read')
   @ApiOperation({
     summary: 'What this instance runs with',
-    description:
-      'Every setting; secrets, and the users and passwords in URLs, are left out. Needs the role `admin` or the scope `settings:read`.',
+    description: 'Every setting; secrets, and the users and passwords in URLs, are left out.',
   })
   @ApiOkResponse({ type: SettingListBody })
   @ApiErrors('unauthenticated', 'forbidden')

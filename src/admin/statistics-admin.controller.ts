@@ -15,7 +15,7 @@ export class StatisticsAdminController {
   @Get()
   @Audited('statistics.read')
   @RequireScope('stats:read')
-  @ApiOperation({ summary: 'How much there is now', description: 'Needs the role `admin` or the scope `stats:read`.' })
+  @ApiOperation({ summary: 'How much there is now' })
   @ApiOkResponse({ type: StatisticsBody })
   @ApiErrors('unauthenticated', 'forbidden')
   now(): Promise<StatisticsBody> {
@@ -29,7 +29,7 @@ export class StatisticsAdminController {
     summary: 'How much there was, by hour or by day',
     description:
       'The newest period first, the one that is not over among them; filled every 20 seconds from the logs. They begin with the release that brought ' +
-      'them. Needs the role `admin` or the scope `stats:read`.',
+      'them.',
   })
   @ApiOkResponse({ type: PeriodPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')

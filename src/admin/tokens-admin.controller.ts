@@ -20,9 +20,7 @@ export class TokensAdminController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Sign an access token for a user',
-    description:
-      'For a backend that knows its users: hand the token to the client. It cannot be refreshed; sign another one. Needs the role `admin` or the ' +
-      'scope `tokens:write`.',
+    description: 'For a backend that knows its users: hand the token to the client. It cannot be refreshed; sign another one.',
   })
   @ApiCreatedResponse({ type: NewTokenBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')

@@ -1,5 +1,5 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AccessControl } from '../auth/access-control.service.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
@@ -10,7 +10,8 @@ import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
 import { PageCursor } from '../rooms/page-cursor.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
-import { UserParamsDto } from './admin.dto.js';
+import { type DryRunBody, DryRunQueryDto, UserParamsDto } from './admin.dto.js';
+import { RemovesInSilence, wouldGo } from './dry-run.js';
 import {
   AdminSessionPageBody,
   AdminUserDetailBody,
@@ -35,7 +36,7 @@ export class UsersAdminController {
   @Get()
   @Audited('user.list')
   @RequireScope('users:read')
-  @ApiOperation({ summary: 'Users, listed or searched', description: 'Sorted by id. Needs the role `admin` or the scope `users:read`.' })
+  @ApiOperation({ summary: 'Users, listed or searched', description: 'Sorted by id.' })
   @ApiOkResponse({ type: AdminUserPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   list(@Query() { cursor, limit, ...filter }: UsersQueryAdminDto): Promise<AdminUserPageBody> {
@@ -45,7 +46,7 @@ export class UsersAdminController {
   @Get(':user')
   @Audited('user.read')
   @RequireScope('users:read')
-  @ApiOperation({ summary: 'A user', description: 'Needs the role `admin` or the scope `users:read`.' })
+  @ApiOperation({ summary: 'A user' })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   get(@Param() { user }: UserParamsDto): Promise<AdminUserDetailBody> {
@@ -59,7 +60,7 @@ export class UsersAdminController {
     summary: 'Disable a user, or enable him again',
     description:
       'A disabled user cannot log in, call or open a socket, and his sockets close with 4203 on every instance. His logins, rooms and messages ' +
-      'stay. Nobody disables himself (`conflict`). Needs the role `admin` or the scope `users:write`.',
+      'stay. Nobody disables himself (`conflict`).',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -82,7 +83,7 @@ export class UsersAdminController {
     description:
       'They are in the access tokens that his logins get from now on. When they are others than before, his access tokens are void at once and his ' +
       'sockets close with 4101; his logins go on, and a refresh brings the new roles. The roles of a user without an account here are those of ' +
-      'his own tokens (`conflict`). The role `admin` is given and taken by users who have it, not by API keys. Needs the role `admin` or the scope `users:write`.',
+      'his own tokens (`conflict`). The role `admin` is given and taken by users who have it, not by API keys.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -105,9 +106,7 @@ export class UsersAdminController {
   @RequireScope('users:read')
   @ApiOperation({
     summary: "A user's logins",
-    description:
-      'The newest first, ended and expired ones for as long as they are kept; none of a user who does not log in here. Needs the role `admin` ' +
-      'or the scope `users:read`.',
+    description: 'The newest first, ended and expired ones for as long as they are kept; none of a user who does not log in here.',
   })
   @ApiOkResponse({ type: AdminSessionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
@@ -126,31 +125,35 @@ export class UsersAdminController {
   @Delete(':user/sessions')
   @Audited('user.signOut')
   @RequireScope('users:write')
-  @HttpCode(204)
+  @RemovesInSilence('how many logins would end; his other tokens, which nobody counts, would be void too.')
   @ApiOperation({
     summary: 'Sign a user out everywhere',
     description:
-      'Ends all his logins, voids every token that was issued to him up to this second, also by somebody else, and closes his sockets with 4101. ' +
-      'Needs the role `admin` or the scope `users:write`.',
+      'Ends all his logins, voids every token that was issued to him up to this second, also by somebody else, and closes his sockets with 4101. Who ' +
+      'was never seen has nothing to end: ban him, if tokens of his may be about. ',
   })
-  @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  signOut(@Param() { user }: UserParamsDto): Promise<void> {
-    return this.access.revokeUser(user);
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async signOut(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    if (dryRun) return wouldGo((await this.#find(user)).sessionCount);
+    if (!(await this.access.revokeUser(user))) throw userNotFound();
+    return undefined;
   }
 
   @Delete(':user/sessions/:session')
   @Audited('session.end')
   @RequireScope('users:write')
-  @HttpCode(204)
+  @RemovesInSilence('whether the login still lives, as 1 or 0.')
   @ApiOperation({
     summary: 'End one login of a user',
-    description: 'Its tokens are void and its sockets close with 4101. Needs the role `admin` or the scope `users:write`.',
+    description: 'Its tokens are void and its sockets close with 4101.',
   })
-  @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  async endSession(@Param() { user, session }: SessionParamsDto): Promise<void> {
-    if (!(await this.access.endSession(user, session))) throw new ChatError('not_found', 'The user has no such login.');
+  async endSession(@Param() { user, session }: SessionParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    const isLive = await this.logins.isLive(user, session);
+    if (isLive === null) throw new ChatError('not_found', 'The user has no such login.');
+    if (dryRun) return wouldGo(isLive);
+    await this.access.endSession(user, session);
+    return undefined;
   }
 
   async #find(user: string): Promise<AdminUserDetail> {

@@ -62,9 +62,12 @@ export class AccessControl {
     return () => rows.forEach(({ act }) => this.acts.publish(act));
   }
 
-  /** Voids every token of the user that was issued up to now, and ends his logins; tokens issued from the next second on are good. */
-  async revokeUser(user: string): Promise<void> {
-    await this.#run(REVOKE_USER, [user]);
+  /**
+   * Voids every token of the user that was issued up to now, and ends his logins; tokens issued from the next second on are good.
+   * @returns false when there is no such user
+   */
+  async revokeUser(user: string): Promise<boolean> {
+    return (await this.#run(REVOKE_USER, [user])) > 0;
   }
 
   /** Voids one access token by its `jti`. @param expiresAt the token's own end: until then it is remembered */

@@ -100,6 +100,12 @@ export class ApiKeys {
     return this.sql.query<ApiKeyRow>(LIST_KEYS, [after, limit]);
   }
 
+  /** Whether the key is neither revoked nor expired; null when there is no such key. */
+  async isLive(id: string): Promise<boolean | null> {
+    const [row] = await this.sql.query<ApiKeyRow>(FIND_KEYS, [[id]]);
+    return row ? row.revoked_at === null && (row.expires_at === null || row.expires_at.getTime() > Date.now()) : null;
+  }
+
   /** For ever, and on every instance at once: requests are refused and sockets close. No error when it was revoked already. @returns false when there is no such key */
   async revoke(id: string): Promise<boolean> {
     const rows = await this.sql.query<ActRow>(REVOKE_KEY, [id]);

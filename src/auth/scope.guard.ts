@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { ChatError } from '../errors/chat-error.js';
 import type { AuthenticatedRequest } from './current-user.js';
-import { hasScope, RequireScope } from './scopes.js';
+import { hasScope, RequiredScope, type Scope } from './scopes.js';
 
 /** Holds each route that names a scope to it. The last of the guards: whom it lets through is admitted. Commands of sockets need no scope. */
 @Injectable()
@@ -12,7 +12,7 @@ export class ScopeGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     if (context.getType() !== 'http') return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const scope = this.reflector.getAllAndOverride(RequireScope, [context.getHandler(), context.getClass()]);
+    const scope = this.reflector.get(RequiredScope, context.getHandler()) as Scope | undefined;
     if (scope !== undefined && !(request.principal && hasScope(request.principal, scope))) {
       throw new ChatError('forbidden', 'Only administrators may do this.');
     }

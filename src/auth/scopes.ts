@@ -1,11 +1,14 @@
+import { applyDecorators } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
 
 /** What an API key may be made for, each with its line in the OpenAPI document. */
 export const SCOPES = {
   'users:read': 'List and read users, their sessions, bans and mutes.',
-  'users:write': 'Disable, ban, mute and sign out users, and set their roles.',
+  'users:write': 'Disable, ban, mute and sign out users who are no administrators, and set their roles.',
   'rooms:read': 'List and read all rooms and their members.',
-  'rooms:write': 'Change, archive and delete rooms, and set their members.',
+  'rooms:write':
+    'Change, archive and delete rooms, set their members, and ban and mute in them. It reads too: who sets members may make his bot one, of any room.',
   'messages:read': 'Find and read messages of all rooms.',
   'messages:write': 'Remove messages, and bring back what was removed.',
   'reports:read': 'Read the queue of reports.',
@@ -30,8 +33,13 @@ export const ALL_SCOPES = Object.keys(SCOPES) as Scope[];
 /** The role whose tokens may do all that any scope allows. */
 export const ADMIN_ROLE = 'admin';
 
-/** On a route or a controller: who calls it must be allowed this. Enforced by the `ScopeGuard`. */
-export const RequireScope = Reflector.createDecorator<Scope>();
+/** What a route asks for, for the `ScopeGuard`. */
+export const RequiredScope = Reflector.createDecorator<Scope>();
+
+/** On a route: who calls it must be allowed this. Enforced by the `ScopeGuard`, and told in the OpenAPI document, from which `x-scope` is read. */
+export function RequireScope(scope: Scope): MethodDecorator {
+  return applyDecorators(RequiredScope(scope), ApiExtension('x-scope', scope));
+}
 
 interface Holder {
   readonly roles: readonly string[];

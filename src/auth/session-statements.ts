@@ -31,6 +31,12 @@ export const LIST_SESSIONS: Statement = {
     ORDER BY s.id DESC LIMIT $4`,
 };
 
+/** $1 the login, $2 its user: whether it has neither ended nor expired. No row: he has no such login. */
+export const SESSION_STATE: Statement = {
+  name: 'session_state',
+  text: `SELECT ${IS_LIVE} AS is_live FROM auth_sessions s WHERE s.id = $1 AND s.user_id = $2`,
+};
+
 /** An expression: how many logins a user has that have neither ended nor expired. @param user the expression of his id */
 export const liveSessionCount = (user: string): string =>
   `(SELECT count(*)::integer FROM auth_sessions s WHERE s.user_id = ${user} AND ${IS_LIVE})`;

@@ -8,7 +8,7 @@ import { newSecret, secretHash } from './opaque-secret.js';
 import { RefreshTokenReuse } from './refresh-token-reuse.js';
 import { type ActRow, REVOKE_REUSED, REVOKE_SESSION } from './revocation-statements.js';
 import { bannedUser, disabledUser } from './revocations.js';
-import { CLEAR_EXPIRED, LIST_SESSIONS, OPEN_SESSION, ROTATE, WHO_IS_KEPT_OUT } from './session-statements.js';
+import { CLEAR_EXPIRED, LIST_SESSIONS, OPEN_SESSION, ROTATE, SESSION_STATE, WHO_IS_KEPT_OUT } from './session-statements.js';
 import { TokenService } from './tokens.service.js';
 import { type UserRow, userView, type UserView } from './user-directory.js';
 
@@ -104,6 +104,12 @@ export class SessionsService {
   async list(user: string, after: string | null, limit: number): Promise<SessionView[]> {
     const rows = await this.sql.query<SessionRow>(LIST_SESSIONS, [user, after, false, limit]);
     return rows.map((row) => ({ ...liveView(row), endedAt: row.revoked_at?.toISOString() ?? null }));
+  }
+
+  /** Whether the login has neither ended nor expired; null when the user has no such login. */
+  async isLive(user: string, session: string): Promise<boolean | null> {
+    const [row] = await this.sql.query<{ is_live: boolean }>(SESSION_STATE, [session, user]);
+    return row?.is_live ?? null;
   }
 
   async #refusal(hash: Buffer): Promise<ChatError> {

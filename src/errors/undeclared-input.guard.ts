@@ -1,7 +1,6 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import type { Request } from 'express';
 import { validationFailed } from './validation.pipe.js';
 
 interface TakenInput {
@@ -19,7 +18,7 @@ export class UndeclaredInputGuard implements CanActivate {
   /** @throws {ChatError} validation_failed */
   canActivate(context: ExecutionContext): true {
     if (context.getType() !== 'http') return true; // commands have schemas of their own
-    const { url, body } = context.switchToHttp().getRequest<Request<unknown, unknown, unknown>>();
+    const { url, body } = context.switchToHttp().getRequest<{ url: string; body: unknown }>();
     const taken = this.#takenBy(context);
     const fields = [...(taken.query ? [] : namesInQuery(url)), ...(taken.body ? [] : namesInBody(body))];
     if (fields.length > 0) throw validationFailed(fields.map((path) => ({ path, message: 'is not a known field' })));

@@ -33,7 +33,7 @@ export class MessagesAdminController {
     summary: 'Find messages in all rooms',
     description:
       'By room, in a room the newest first. One page looks at 10,000 messages at most: it may have few items, or none, and a `nextCursor` all ' +
-      'the same. Name a room or a sender where you can. Needs the role `admin`.',
+      'the same. Name a room or a sender where you can.',
   })
   @ApiOkResponse({ type: FoundMessagePageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
@@ -44,7 +44,7 @@ export class MessagesAdminController {
   @Get(':room/:seq')
   @Audited('message.inspect')
   @RequireScope('messages:read')
-  @ApiOperation({ summary: 'A message, and what was removed of it', description: 'Needs the role `admin`.' })
+  @ApiOperation({ summary: 'A message, and what was removed of it' })
   @ApiOkResponse({ type: ModeratedMessageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   message(@Param() { room, seq }: MessageParams): Promise<ModeratedMessageBody> {
@@ -59,7 +59,7 @@ export class MessagesAdminController {
     summary: 'Remove a message',
     description:
       'As a deletion: the event `message.deleted` empties it for everybody. What it said is kept for moderators. A message that is deleted ' +
-      'already stays as it is. Needs the role `admin`.',
+      'already stays as it is.',
   })
   @ApiOkResponse({ type: ModeratedMessageBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found')
@@ -79,7 +79,7 @@ export class MessagesAdminController {
     summary: 'Bring back a message that was removed',
     description:
       'By the event `message.updated`, as it was, with the next `version`. A message that is not deleted stays as it is; `conflict` when its ' +
-      'sender deleted it. Needs the role `admin`.',
+      'sender deleted it.',
   })
   @ApiOkResponse({ type: ModeratedMessageBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
@@ -99,7 +99,7 @@ export class MessagesAdminController {
     summary: 'Remove all messages of a sender',
     description:
       'Each as by removing it alone, a thousand a call: call again while `complete` is false. What fails in between has removed some, and is ' +
-      'safe to call again. Needs the role `admin`.',
+      'safe to call again.',
   })
   @ApiOkResponse({ type: BulkRemovalBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')

@@ -98,10 +98,7 @@ export class ReportsController {
   @Get('admin/reports')
   @Audited('report.list')
   @RequireScope('reports:read')
-  @ApiOperation({
-    summary: 'The queue of reports',
-    description: 'Oldest first, without those about the caller. Needs the role `admin` or the scope `reports:read`.',
-  })
+  @ApiOperation({ summary: 'The queue of reports', description: 'Oldest first, without those about the caller.' })
   @ApiOkResponse({ type: ReportPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   all(@CurrentUser() { userId }: Principal, @Query() { cursor, limit, ...filter }: ReportQueryDto): Promise<ReportPageBody> {
@@ -116,8 +113,8 @@ export class ReportsController {
     summary: 'Decide a report',
     description:
       'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it, and what a room’s moderators decided is ' +
-      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, or a user is to be removed. Needs the role `admin` or the scope `reports:write`, and with it the scope of ' +
-      'what is decided: `messages:write` to remove, `users:write` to mute or ban.',
+      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, or a user is to be removed. ' +
+      'A key needs the scope of what is decided too: `messages:write` to remove, `users:write` to mute or ban.',
   })
   @ApiOkResponse({ type: ReportBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')

@@ -3,6 +3,7 @@ import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperati
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
+import { ChatError } from '../errors/chat-error.js';
 import {
   BanBody,
   BanDto,
@@ -57,12 +58,14 @@ export class MembersController {
   })
   @ApiOkResponse({ type: MemberBody, description: 'The member as he was.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
-  remove(
+  async remove(
     @CurrentUser() { userId }: Principal,
     @Param() { room, user }: RoomUserParams,
     @Query() { reason }: RemovalQueryDto,
   ): Promise<MemberBody> {
-    return this.members.remove(userId, room, user, reason);
+    const member = await this.members.remove(userId, room, user, { reason });
+    if (!member) throw new ChatError('not_found', 'The user is not a member of this room.');
+    return member;
   }
 
   @Get('bans')
@@ -113,8 +116,8 @@ export class MembersController {
   @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none.' })
   @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  unmute(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
-    return this.members.unmute(userId, room, user);
+  async unmute(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
+    await this.members.lift('mute', userId, room, user);
   }
 
   @Delete('bans/:user')
@@ -125,7 +128,7 @@ export class MembersController {
   })
   @ApiNoContentResponse()
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  unban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
-    return this.members.unban(userId, room, user);
+  async unban(@CurrentUser() { userId }: Principal, @Param() { room, user }: RoomUserParams): Promise<void> {
+    await this.members.lift('ban', userId, room, user);
   }
 }

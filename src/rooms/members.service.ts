@@ -9,13 +9,20 @@ import { LIMITS, type Role } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
 import { type Caller, callerId } from './caller.js';
 import { MembershipEntity, type MemberView, memberView } from './membership.entity.js';
-import { addMember, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
+import { addMember, findMute, isBanned, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
 import { RoomBanEntity } from './room-ban.entity.js';
 import { RoomMuteEntity } from './room-mute.entity.js';
 import { banUnderLock, muteUnderLock, type RoomSanctionOrder, type RoomSanctionView, sanctionView } from './room-sanctions.js';
 import { assertRoomForUsers } from './rooms-per-user.js';
 import type { PageRequest } from './rooms.repository.js';
+
+export interface Removal {
+  /** Goes into the event. */
+  reason?: string | undefined;
+  /** Judges as the act is judged, and does nothing. */
+  dryRun?: boolean | undefined;
+}
 
 /** What owners, moderators and administrators do about the users of a room. Acts and errors are as in `RoomsService`. */
 @Injectable()
@@ -57,14 +64,14 @@ export class MembersService {
     });
   }
 
-  /** Ends the member's access at this place of the log. Removing oneself is leaving. @returns the member as he was */
-  remove(caller: Caller, room: string, user: string, reason?: string): Promise<MemberView> {
+  /** Ends the member's access at this place of the log. Removing oneself is leaving. @returns the member as he was; null for who is none */
+  remove(caller: Caller, room: string, user: string, { reason, dryRun = false }: Removal = {}): Promise<MemberView | null> {
     return this.log.transact(room, async (tx) => {
       const { member, target } = await targetFacts(tx, caller, user, null);
       await requireUnderLock(tx, caller, target.self ? 'room.leave' : 'member.remove', target);
-      if (!member) throw new ChatError('not_found', 'The user is not a member of this room.');
+      if (!member) return null;
       const silent = target.self && tx.room.memberCount > LIMITS.largeRoom;
-      await removeMember(tx, member, { ends: target.self ? 'left' : 'kicked', by: callerId(caller), reason, silent });
+      if (!dryRun) await removeMember(tx, member, { ends: target.self ? 'left' : 'kicked', by: callerId(caller), reason, silent });
       return memberView(member);
     });
   }
@@ -78,7 +85,7 @@ export class MembersService {
   }
 
   /** Keeps a user out, and ends what access he has. Banning again replaces reason and end. */
-  ban(caller: string, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
+  ban(caller: Caller, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
     return this.log.transact(room, (tx) => banUnderLock(tx, caller, user, order));
   }
 
@@ -91,23 +98,19 @@ export class MembersService {
   }
 
   /** Lets a user read on, and say nothing, whether he is a member now or later. Muting again replaces reason and end. */
-  mute(caller: string, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
+  mute(caller: Caller, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
     return this.log.transact(room, (tx) => muteUnderLock(tx, caller, user, order));
   }
 
-  /** No error when there is no mute. */
-  unmute(caller: string, room: string, user: string): Promise<void> {
+  /** Lifts a ban or a mute. @returns whether there was one: none is no error */
+  lift(kind: 'ban' | 'mute', caller: Caller, room: string, user: string, { dryRun = false } = {}): Promise<boolean> {
     return this.log.transact(room, async (tx) => {
-      await requireUnderLock(tx, caller, 'mute.lift');
-      await tx.manager.delete(RoomMuteEntity, { roomId: tx.room.id, userId: user });
-    });
-  }
-
-  /** No error when there is no ban. */
-  unban(caller: string, room: string, user: string): Promise<void> {
-    return this.log.transact(room, async (tx) => {
-      await requireUnderLock(tx, caller, 'ban.lift');
-      await tx.manager.delete(RoomBanEntity, { roomId: tx.room.id, userId: user });
+      await requireUnderLock(tx, caller, `${kind}.lift`);
+      const isOn = kind === 'ban' ? await isBanned(tx, user) : (await findMute(tx, user)) !== null;
+      // One whose time is over goes too.
+      const key = { roomId: tx.room.id, userId: user };
+      if (!dryRun) await tx.manager.delete(kind === 'ban' ? RoomBanEntity : RoomMuteEntity, key);
+      return isOn;
     });
   }
 }

@@ -53,7 +53,7 @@ export async function targetFacts(
   newRole: Role | null,
 ): Promise<{ member: MembershipEntity | null; target: TargetFacts }> {
   const member = await findMember(tx, user);
-  const target: TargetFacts = { role: member?.role ?? null, self: user === caller };
+  const target: TargetFacts = { role: member?.role ?? null, self: user === callerId(caller) };
   if (newRole) target.newRole = newRole;
   if (isGuest(user)) target.guest = true;
   if (member === null) target.banned = await isBanned(tx, user);

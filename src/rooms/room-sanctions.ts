@@ -1,4 +1,5 @@
 import type { LogTransaction } from '../log/room-log.js';
+import { type Caller, callerId } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { RoomBanEntity } from './room-ban.entity.js';
 import { RoomMuteEntity } from './room-mute.entity.js';
@@ -24,9 +25,10 @@ export function sanctionView({ userId, byUser, reason, until, createdAt }: Omit<
 }
 
 /** Keeps a user out, and ends what access he has. Banning again replaces reason and end. @throws {ChatError} as `room-access` has it for `ban.set` */
-export async function banUnderLock(tx: LogTransaction, by: string, user: string, order: RoomSanctionOrder): Promise<RoomSanctionView> {
-  const { member, target } = await targetFacts(tx, by, user, null);
-  await requireUnderLock(tx, by, 'ban.set', target);
+export async function banUnderLock(tx: LogTransaction, caller: Caller, user: string, order: RoomSanctionOrder): Promise<RoomSanctionView> {
+  const { member, target } = await targetFacts(tx, caller, user, null);
+  await requireUnderLock(tx, caller, 'ban.set', target);
+  const by = callerId(caller);
   const room = tx.room.id;
   if (member) await removeMember(tx, member, { ends: 'banned', by, reason: order.reason });
   // He may be reading as a non-member: always told, since an earlier telling may have been lost. Of other rooms he does not know.
@@ -35,10 +37,11 @@ export async function banUnderLock(tx: LogTransaction, by: string, user: string,
 }
 
 /** Lets a user read on, and say nothing. Muting again replaces reason and end. @throws {ChatError} as `room-access` has it for `mute.set` */
-export async function muteUnderLock(tx: LogTransaction, by: string, user: string, order: RoomSanctionOrder): Promise<RoomSanctionView> {
-  const { target } = await targetFacts(tx, by, user, null);
-  await requireUnderLock(tx, by, 'mute.set', target);
-  return keep(tx, RoomMuteEntity, by, user, order);
+export async function muteUnderLock(tx: LogTransaction, caller: Caller, user: string, order: RoomSanctionOrder): Promise<RoomSanctionView> {
+  const { target } = await targetFacts(tx, caller, user, null);
+  // He stays, and with him the room's owner.
+  await requireUnderLock(tx, caller, 'mute.set', { ...target, lastOwner: false });
+  return keep(tx, RoomMuteEntity, callerId(caller), user, order);
 }
 
 type Kind = typeof RoomBanEntity | typeof RoomMuteEntity;

@@ -102,3 +102,62 @@ it('line 27: what a route does not take is refused before anything is done, and 
   await server.http(null, 'GET', '/v1/admin/bans', undefined, { authorization });
   expect((await database.query('SELECT FROM audit_log WHERE request_id = $1', [requestId])).rowCount).toBe(0);
 });
+
+describe('a dry run', () => {
+  /** All that acts of administration touch, row by row. */
+  const everything = async () => {
+    const tables = [
+      'users',
+      'auth_sessions',
+      'revoked_tokens',
+      'api_keys',
+      'rooms',
+      'memberships',
+      'room_events',
+      'room_bans',
+      'room_mutes',
+    ];
+    const found: unknown[] = [];
+    for (const table of tables) found.push((await database.query(`SELECT t::text AS row FROM ${table} t ORDER BY 1`)).rows);
+    return found;
+  };
+
+  it('of whatever deletes answers what would go, and changes nothing', async () => {
+    const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+    const account = { username: 'kept', password: 'correct horse battery staple' };
+    const { user, accessToken } = (await server.http(null, 'POST', '/v1/auth/register', account)).body as {
+      user: { id: string };
+      accessToken: string;
+    };
+    const room = await server.room('ann', 'private', [user.id]);
+    const client = await server.connect(user.id, { token: accessToken });
+    const { id: key } = await makeKey();
+    for (const kind of ['ban', 'mute'])
+      for (const path of [`users/gone/${kind}`, `rooms/${room}/${kind}s/gone`])
+        expect((await server.http(null, 'PUT', `/v1/admin/${path}`, {}, { authorization })).status).toBeLessThan(205);
+    const session = (
+      (await server.http(null, 'GET', `/v1/admin/users/${user.id}/sessions`, undefined, { authorization })).body as {
+        items: { id: string }[];
+      }
+    ).items[0]!.id;
+    const connection = (client.frames[0]!.data as { connectionId: string }).connectionId;
+    const deletions = routes.filter((route) => route.startsWith('DELETE '));
+    const before = await everything();
+    const { rows: clock } = await database.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    for (const route of deletions) {
+      const isSanction = /(ban|mute)s?(\/|$)/.test(route);
+      const named: Record<string, string> = { room, session, connection, key, user: isSanction ? 'gone' : user.id };
+      const path = route.slice('DELETE '.length).replace(/\{(\w+)\}/g, (_, name: string) => named[name]!);
+      const query = route === 'DELETE /v1/admin/connections' ? `?user=${user.id}&dryRun=true` : '?dryRun=true';
+      const { status, body } = await server.http(null, 'DELETE', path + query, undefined, { authorization });
+      expect([route, status, body]).toEqual([route, 200, expect.anything()]);
+      const { count = 1 } = body as { count?: number };
+      expect([route, count]).toEqual([route, 1]);
+    }
+    expect(await everything()).toEqual(before);
+    const acts = await database.query(`SELECT payload FROM changes WHERE kind = 'act' AND at >= $1`, [clock[0]!.now]);
+    expect(acts.rows).toEqual([]);
+    expect(await client.command('ping')).toBeDefined();
+    await client.close();
+  });
+});

@@ -167,6 +167,7 @@ describe('refusals', () => {
     const member = { room, user: 'ada' };
     await conversation.ask(`PUT ${ADMIN}/rooms/{room}/members/{user}`, 409, { token, path: member, body: { role: 'member' } });
     await conversation.ask(`DELETE ${ADMIN}/rooms/{room}/members/{user}`, 409, { token, path: member });
+    await conversation.ask(`PUT ${ADMIN}/rooms/{room}/bans/{user}`, 409, { token, path: member });
     await conversation.ask(`PATCH ${ADMIN}/rooms/{room}`, 200, { token, path: { room }, body: { archived: true } });
     await conversation.ask(`PATCH ${ADMIN}/rooms/{room}`, 409, { token, path: { room }, body: { name: 'new' } });
   });

@@ -43,6 +43,29 @@ describe('the OpenAPI document', () => {
     expect(faultsOf(document, facts)).toEqual([]);
   });
 
+  it('says once, at each operation of administration, which scope a key needs, and no other scope opens it', () => {
+    const needs = /Needs the role `admin` or the scope `([a-z]+:[a-z]+)`\./g;
+    const said = [...operations].map(([route, { description = '' }]) => [
+      route,
+      [...description.matchAll(needs)].map(([, scope]) => scope),
+    ]);
+    const required = [...operations].map(([route, { operationId }]) => {
+      const scope = handlersOf(server.app).get(operationId)!.scope;
+      return [route, scope === undefined ? [] : [scope]];
+    });
+    expect(said).toEqual(required);
+    expect(said.filter(([, scopes]) => scopes!.length > 0).map(([route]) => route)).toEqual(
+      [...operations.keys()].filter((route) => route.includes(' /v1/admin/')),
+    );
+  });
+
+  it('offers a dry run of every act of administration that deletes', () => {
+    const without = [...operations].filter(
+      ([route, { parameters = [] }]) => route.startsWith('DELETE /v1/admin/') && !parameters.some(({ name }) => name === 'dryRun'),
+    );
+    expect(without.map(([route]) => route)).toEqual([]);
+  });
+
   it('explains order, pages and errors to who reads it from the top', () => {
     for (const word of [
       '`seq`',

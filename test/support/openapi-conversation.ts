@@ -77,6 +77,7 @@ export class Conversation {
       for (const method of ['PUT', 'DELETE', 'DELETE'])
         await this.ask(`${method} /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u 9/é' } });
       await this.ask(`PUT /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u9' }, body: { reason: 'Spam', until: LATER } });
+      await this.ask(`DELETE /v1/admin/users/{user}/${kind}`, 200, { token, path: { user: 'u9' }, query: { dryRun: 'true' } });
     }
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'info' } });
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'critical', user: 'u1' } });
@@ -108,6 +109,7 @@ export class Conversation {
     await this.ask('POST /v1/admin/tokens', 201, { token: key, body: draft });
     await this.ask('POST /v1/admin/tokens', 201, { token, body: { user: 'u7' } });
     await this.ask('GET /v1/me', 200, { token: key });
+    await this.ask('DELETE /v1/admin/api-keys/{key}', 200, { token, path: { key: id }, query: { dryRun: 'true' } });
     await this.ask('DELETE /v1/admin/api-keys/{key}', 204, { token, path: { key: id } });
     const { nextCursor } = (await this.ask('GET /v1/admin/api-keys', 200, { token, query: { limit: 1 } })) as { nextCursor: string };
     await this.ask('GET /v1/admin/api-keys', 200, { token, query: { cursor: nextCursor } });
@@ -200,8 +202,14 @@ export class Conversation {
       items: { id: string }[];
       nextCursor: string;
     };
-    await this.ask(`DELETE ${ADMIN}/users/{user}/sessions/{session}`, 204, his({ path: { session: list.items[0]!.id } }));
-    await this.ask(`DELETE ${ADMIN}/users/{user}/sessions`, 204, his());
+    const login = { session: list.items[0]!.id };
+    for (const [status, query] of [
+      [200, { dryRun: 'true' }],
+      [204, { dryRun: 'false' }],
+    ] as const) {
+      await this.ask(`DELETE ${ADMIN}/users/{user}/sessions/{session}`, status, his({ path: login, query }));
+      await this.ask(`DELETE ${ADMIN}/users/{user}/sessions`, status, his({ query }));
+    }
     await this.ask(`GET ${ADMIN}/users/{user}/sessions`, 200, his({ query: { cursor: list.nextCursor } }));
     await this.ask(`GET ${ADMIN}/users/{user}`, 200, his({ path: { user: 'root' } }));
   }
@@ -236,6 +244,15 @@ export class Conversation {
     const members = (await this.ask(`GET ${ADMIN}/rooms/{room}/members`, 200, ofIt({ query: { limit: 1 } }))) as { nextCursor: string };
     await this.ask(`GET ${ADMIN}/rooms/{room}/members`, 200, ofIt({ query: { cursor: members.nextCursor } }));
     await this.ask(`DELETE ${ADMIN}/rooms/{room}/members/{user}`, 200, ofIt({ path: { user: 'ada' }, query: { reason: 'Gone' } }));
+    await this.ask(`DELETE ${ADMIN}/rooms/{room}/members/{user}`, 204, ofIt({ path: { user: 'ada' } }));
+    await this.ask(`DELETE ${ADMIN}/rooms/{room}/members/{user}`, 200, ofIt({ path: { user: 'ben' }, query: { dryRun: 'true' } }));
+    for (const kind of ['bans', 'mutes']) {
+      const path = { user: 'eve' };
+      await this.ask(`PUT ${ADMIN}/rooms/{room}/${kind}/{user}`, 200, ofIt({ path, body: { reason: 'Advertising', until: LATER } }));
+      await this.ask(`PUT ${ADMIN}/rooms/{room}/${kind}/{user}`, 200, ofIt({ path }));
+      await this.ask(`DELETE ${ADMIN}/rooms/{room}/${kind}/{user}`, 200, ofIt({ path, query: { dryRun: 'true' } }));
+      await this.ask(`DELETE ${ADMIN}/rooms/{room}/${kind}/{user}`, 204, ofIt({ path }));
+    }
     await this.ask(`PATCH ${ADMIN}/rooms/{room}`, 200, ofIt({ body: { name: null, topic: null, archived: true } }));
     await this.ask(`DELETE ${ADMIN}/rooms/{room}`, 200, ofIt({ query: { dryRun: 'true' } }));
     await this.ask(`DELETE ${ADMIN}/rooms/{room}`, 200, ofIt());

@@ -1,8 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ModulesContainer, Reflector } from '@nestjs/core';
 import { Ajv, type ValidateFunction } from 'ajv';
 import formats from 'ajv-formats';
 import { IS_PUBLIC } from '../../src/auth/public.js';
+import { RequiredScope, type Scope } from '../../src/auth/scopes.js';
 
 export type Json = { [key: string]: unknown };
 
@@ -108,9 +109,16 @@ export function routesOf(app: INestApplication): { api: string[]; docs: string[]
   return { api: names.filter((name) => !isOfDocs(name)), docs: names.filter(isOfDocs) };
 }
 
-/** What the controllers themselves say: their handlers, and whether the JWT guard lets everybody pass. The ids are the document's. */
-export function handlersOf(app: INestApplication): Map<string, { isPublic: boolean }> {
-  const handlers = new Map<string, { isPublic: boolean }>();
+interface Handler {
+  isPublic: boolean;
+  /** What a key needs. */
+  scope: Scope | undefined;
+}
+
+/** What the controllers themselves say: their handlers, whether the JWT guard lets everybody pass, and the scope. The ids are the document's. */
+export function handlersOf(app: INestApplication): Map<string, Handler> {
+  const handlers = new Map<string, Handler>();
+  const reflector = new Reflector();
   for (const module of app.get(ModulesContainer).values()) {
     for (const { metatype } of module.controllers.values()) {
       const controller = metatype as { name: string; prototype: Record<string, object> };
@@ -118,7 +126,8 @@ export function handlersOf(app: INestApplication): Map<string, { isPublic: boole
         const handler = controller.prototype[name]!;
         if (!Reflect.hasMetadata('path', handler)) continue;
         const isPublic = [handler, controller].some((marked) => Reflect.getMetadata(IS_PUBLIC, marked) === true);
-        handlers.set(`${controller.name}_${name}`, { isPublic });
+        const scope = reflector.get(RequiredScope, handler as () => void) as Scope | undefined;
+        handlers.set(`${controller.name}_${name}`, { isPublic, scope });
       }
     }
   }
