@@ -3,6 +3,7 @@ import { ConfigError } from './config/config.js';
 import { DataFolderInUse } from './database/data-lock.js';
 import { reasonOf } from './database/database-reason.js';
 import type { ServerFacts } from './server.js';
+import { MetricsPortRefused } from './telemetry/metrics-port.js';
 import { WorkerEnded } from './workers.js';
 
 /** What a person wants to know of a server that has just started. */
@@ -33,10 +34,12 @@ export function farewell(error: unknown): string {
   if (error instanceof WorkerEnded) return error.isExplained ? '' : `Parley cannot start: ${error.message}\n`;
   if (error instanceof ConfigError) return `Parley cannot start. Settings that are wrong:\n${indent(error.message)}\n`;
   if (error instanceof DataFolderInUse) return `Parley cannot start: ${error.message}\n`;
-  const { code, syscall, port } = (error ?? {}) as { code?: string; syscall?: string; port?: number };
+  const isOfMetrics = error instanceof MetricsPortRefused;
+  const { code, syscall, port } = ((isOfMetrics ? error.cause : error) ?? {}) as { code?: string; syscall?: string; port?: number };
   // A worker's port is bound for it by the primary.
   const isOfPort = syscall === 'listen' || (syscall === 'bind' && port !== undefined);
-  if (isOfPort && code === 'EADDRINUSE') return `Parley cannot start: port ${port} is in use. Set PORT to another one.\n`;
+  const setting = isOfMetrics ? 'METRICS_PORT' : 'PORT';
+  if (isOfPort && code === 'EADDRINUSE') return `Parley cannot start: port ${port} is in use. Set ${setting} to another one.\n`;
   if (isOfPort) return `Parley cannot start: it cannot listen on port ${port} (${code})\n`;
   if (error instanceof Error && code === undefined && error.constructor !== Error && !(error instanceof AggregateError)) {
     return `Parley cannot start: ${error.stack ?? error.message}\n`;

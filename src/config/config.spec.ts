@@ -29,6 +29,7 @@ describe('settings', () => {
   it.each([
     ['PORT', '65536'],
     ['PORT', '80.5'],
+    ['METRICS_PORT', '3000'],
     ['DATABASE_URL', 'localhost'],
     ['LIMITS', 'maybe'],
     ['LOG_LEVEL', 'loud'],
@@ -57,6 +58,10 @@ describe('settings', () => {
     expect(() => loadSettings({ [name]: value })).toThrow(ConfigError);
     const escaped = value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
     expect(() => loadSettings({ [name]: value })).toThrow(new RegExp(`^${name}[.\\d]*: (?!.*${escaped})`));
+  });
+
+  it('take any two free ports', () => {
+    expect(loadSettings({ PORT: '0', METRICS_PORT: '0' })).toMatchObject({ PORT: 0, METRICS_PORT: 0 });
   });
 
   it('take several secrets, and a whole identity provider', () => {

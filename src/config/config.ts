@@ -99,7 +99,7 @@ export const SETTINGS = z.object({
     .min(0)
     .max(65_535)
     .optional()
-    .describe('TCP port, at HOST, that alone serves /metrics; several workers need it.'),
+    .describe('TCP port, other than PORT, at HOST, that alone serves /metrics; several workers need it.'),
   ...OTEL_SETTINGS,
   DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
   LOG_LEVEL: z
@@ -272,7 +272,9 @@ function assertJoined({ REDIS_URL, REDIS_CLUSTER, WEB_CONCURRENCY }: Settings): 
 }
 
 // On the shared port a scrape would reach one worker, and another the next time.
-function assertOnePage({ METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): void {
+function assertOnePage({ PORT, METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): void {
+  if (METRICS_PORT === PORT && PORT !== 0)
+    throw new ConfigError('METRICS_PORT: must be another one than PORT; METRICS=true serves /metrics on PORT');
   if (METRICS && METRICS_PORT === undefined && WEB_CONCURRENCY > 1) {
     throw new ConfigError('METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
   }

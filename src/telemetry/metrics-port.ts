@@ -18,14 +18,21 @@ export async function answerScrape(response: ServerResponse, page: () => Promise
   }
 }
 
-/** Serves `GET /metrics`, and nothing else, on a port of its own. @throws when the port is in use */
+/** METRICS_PORT cannot be listened on: `cause` says why. */
+export class MetricsPortRefused extends Error {
+  override readonly name = 'MetricsPortRefused';
+}
+
+/** Serves `GET /metrics`, and nothing else, on a port of its own. @throws {MetricsPortRefused} when it is in use, or not to be had */
 export async function listenForScrapes(port: number, host: string, page: () => Promise<MetricsPage>): Promise<Server> {
   const server = createServer((request: IncomingMessage, response) => {
     if (request.method === 'GET' && request.url?.split('?', 1)[0] === '/metrics') void answerScrape(response, page);
     else response.writeHead(404).end();
   });
   server.listen(port, host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch((cause: Error) => {
+    throw new MetricsPortRefused(`METRICS_PORT cannot be listened on: ${cause.message}`, { cause });
+  });
   return server;
 }
 

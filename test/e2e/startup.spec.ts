@@ -144,10 +144,12 @@ describe('the built server', () => {
     await once(other, 'listening');
     try {
       const { port } = other.address() as AddressInfo;
-      const server = start({ settings: { PORT: String(port) } });
-      expect(await server.exited).toEqual({ code: 1, signal: null });
-      expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set PORT to another one.\n`);
-      await postgresGone(folder);
+      for (const setting of ['PORT', 'METRICS_PORT']) {
+        const server = start({ settings: { [setting]: String(port) } });
+        expect(await server.exited).toEqual({ code: 1, signal: null });
+        expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set ${setting} to another one.\n`);
+        await postgresGone(folder);
+      }
     } finally {
       other.close();
     }

@@ -233,6 +233,10 @@ describe('several workers on one port', () => {
       start({ PORT: String(port) });
       expect(await server.exited).toEqual({ code: 1, signal: null });
       expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set PORT to another one.\n`);
+
+      start({ METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
+      expect(await server.exited).toEqual({ code: 1, signal: null });
+      expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set METRICS_PORT to another one.\n`);
     } finally {
       other.close();
     }
