@@ -44,8 +44,9 @@ export class JwtGuard implements CanActivate {
     try {
       await this.authenticator.authenticateRequest(request);
     } catch (error) {
-      // The guards behind this one do not hear of it: who shows what does not count could ask without end.
-      this.limits.take(request, http.getResponse());
+      // The guards behind this one do not hear of it: who shows what does not count could ask without end. It counts against his address,
+      // since he who has an ended token of somebody's must not use up what that one has.
+      this.limits.take(request, http.getResponse(), null);
       throw error;
     }
     return true;

@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import type { AuthenticatedRequest } from './current-user.js';
 import { RequestLimits } from './request-limits.js';
 
 /** Counts the REST requests that the JWT guard has let in; it counts the others itself. Socket commands are counted by the session. */
@@ -7,8 +8,10 @@ export class RateLimitGuard implements CanActivate {
   constructor(private readonly limits: RequestLimits) {}
 
   canActivate(context: ExecutionContext): true {
+    if (context.getType() !== 'http') return true;
     const http = context.switchToHttp();
-    if (context.getType() === 'http') this.limits.take(http.getRequest(), http.getResponse());
+    const request = http.getRequest<AuthenticatedRequest>();
+    this.limits.take(request, http.getResponse(), request.principal ?? null);
     return true;
   }
 }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { Config } from '../config/config.js';
 import { clientAddress } from '../limits/client-address.js';
 import { rateLimitHeaders } from '../limits/rate-limit-headers.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
-import type { AuthenticatedRequest } from './current-user.js';
+import type { Principal } from './principal.js';
 
 /** Holds each user's REST requests to the limit that his socket commands share, and those that no user made to one by address; probes have none. */
 @Injectable()
@@ -14,10 +14,13 @@ export class RequestLimits {
     private readonly config: Config,
   ) {}
 
-  /** Counts the request, once, and puts into its answer what is left. @throws {ChatError} rate_limited */
-  take(request: AuthenticatedRequest, response: Response): void {
-    const { principal, path } = request;
-    if (!this.limits.isOn || (!principal && !path.startsWith('/v1/'))) return;
+  /**
+   * Counts the request, once, and puts into its answer what is left.
+   * @param principal whose request it is; null when nobody was let in by it
+   * @throws {ChatError} rate_limited
+   */
+  take(request: Request, response: Response, principal: Principal | null): void {
+    if (!this.limits.isOn || (!principal && !request.path.startsWith('/v1/'))) return;
     const key = principal?.userId ?? clientAddress(request, this.config.trustedProxies);
     const retryAfterMs = principal ? this.limits.takeCommand(key) : this.limits.takeRequest(key);
     const [name, limit] = principal ? (['user', this.limits.commands] as const) : (['address', this.limits.requests] as const);

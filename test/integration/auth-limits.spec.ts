@@ -74,4 +74,12 @@ describe('limits', () => {
       .auth(foreignToken({ sub: 'patient' }), { type: 'bearer' })
       .expect(200);
   });
+
+  it('count a token that was ended against the address of who shows it, not against its user', async () => {
+    const token = foreignToken({ sub: 'robbed' });
+    const ask = () => limited.http.get('/v1/me').auth(token, { type: 'bearer' });
+    expect((await ask().expect(200)).headers['ratelimit']).toMatch(/^"user";r=499;/);
+    await limited.http.post('/v1/auth/revoke').send({ token }).expect(204);
+    expect((await ask().expect(401)).headers['ratelimit']).toMatch(/^"address";/);
+  });
 });
