@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,8 @@ const PROBE = `process.on('exit', () => {
   const found = Object.keys(require('node:module')._cache).map((file) => /@opentelemetry.([\\w-]+)/.exec(file)?.[1]);
   console.log('LOADED ' + JSON.stringify([...new Set(found.filter(Boolean))].sort()));
 });`;
+
+jest.setTimeout(90_000); // each start takes its time on a busy machine
 
 describe('the built server and the collector', () => {
   let database: TestDatabase;
