@@ -18,11 +18,13 @@ export class AccessAdminController {
   @ApiOperation({
     summary: 'May this user do this in that room, and why?',
     description:
-      'By the very rules that decide it. Acts on a member are judged as far as they do not depend on whom: a moderator may be refused for some. ',
+      'By the very function that decides it, in the words that the user would be told; caps are asked too, limits of rates are not. With `target`, ' +
+      'acts on a member are judged for him; without it as far as they do not depend on whom. Acts on messages are judged for what would change ' +
+      'something.',
   })
   @ApiOkResponse({ type: ExplainedAccessBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  explain(@Query() { user, room, action }: AccessQueryDto): Promise<ExplainedAccessBody> {
-    return this.access.explain(user, room, action);
+  explain(@Query() question: AccessQueryDto): Promise<ExplainedAccessBody> {
+    return this.access.explain(question);
   }
 }

@@ -1,16 +1,16 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { IsUserId } from '../errors/validators.js';
+import { IfGiven, IsUserId } from '../errors/validators.js';
 import { LIMITS, type Role, type RoomType } from '../protocol/index.js';
 import { REFUSAL_REASONS, ROOM_RULES, type RoomAction, type Rule, type Verdict } from '../rooms/room-access.js';
 import { RoomParams } from '../rooms/room.params.js';
 import { ROLES, ROOM_TYPES } from '../rooms/rooms.dto.js';
-import type { AccessReason, ExplainedAccess } from './access-admin.service.js';
+import type { AccessQuestion, AccessReason, ExplainedAccess, Judgement } from './access-admin.service.js';
 
 const ACTIONS = Object.keys(ROOM_RULES) as RoomAction[];
 const VERDICTS = ['allow', 'not_found', 'forbidden', 'conflict'] as const satisfies Verdict[];
 
-export class AccessQueryDto extends RoomParams {
+export class AccessQueryDto extends RoomParams implements AccessQuestion {
   @ApiProperty({ minLength: 1, maxLength: LIMITS.userIdChars, description: 'Who.', example: 'u8' })
   @IsUserId()
   user!: string;
@@ -18,6 +18,27 @@ export class AccessQueryDto extends RoomParams {
   @ApiProperty({ enum: ACTIONS, description: 'What: a line of the permission table.', example: 'message.send' })
   @IsIn(ACTIONS, { message: `must be one of ${ACTIONS.join(', ')}` })
   action!: RoomAction;
+
+  @ApiPropertyOptional({
+    minLength: 1,
+    maxLength: LIMITS.userIdChars,
+    description:
+      'Whom it is about, with `member.set`, `member.remove`, `ban.set`, `mute.set` and `report.resolve`; without it, nobody in particular.',
+    example: 'u9',
+  })
+  @IfGiven()
+  @IsUserId()
+  target?: string;
+
+  @ApiPropertyOptional({
+    enum: ROLES,
+    description: 'With `member.set`: the role that the target is to have.',
+    example: 'moderator',
+    default: 'member',
+  })
+  @IfGiven()
+  @IsIn(ROLES, { message: `must be one of ${ROLES.join(', ')}` })
+  role?: Role;
 }
 
 export class RuleBody implements Rule {
@@ -69,22 +90,16 @@ export class AccessFactsBody {
   serverMuted!: boolean;
 }
 
-export class ExplainedAccessBody implements ExplainedAccess {
+export class JudgementBody implements Judgement {
   @ApiProperty({ example: true })
   allowed!: boolean;
 
   @ApiProperty({ enum: VERDICTS, description: 'Allowed, or the code of the refusal.', example: 'allow' })
   verdict!: Verdict;
 
-  @ApiProperty({ enum: ACTIONS, description: 'The line of the permission table that was applied.', example: 'message.send' })
-  action!: RoomAction;
-
-  @ApiProperty({ type: RuleBody, description: 'What that line says.' })
-  rule!: Rule;
-
   @ApiProperty({
     type: String,
-    enum: [...REFUSAL_REASONS, 'serverBanned', 'serverDisabled', 'serverMuted', null],
+    enum: [...REFUSAL_REASONS, 'serverBanned', 'serverDisabled', null],
     nullable: true,
     description: 'What is in the way; null when it is allowed.',
     example: null,
@@ -93,6 +108,21 @@ export class ExplainedAccessBody implements ExplainedAccess {
 
   @ApiProperty({ type: String, nullable: true, description: 'What the user is told; null when it is allowed.', example: null })
   words!: string | null;
+}
+
+@ApiExtraModels(JudgementBody)
+export class ExplainedAccessBody extends JudgementBody implements ExplainedAccess {
+  @ApiProperty({ enum: ACTIONS, description: 'The line of the permission table that was applied.', example: 'message.send' })
+  action!: RoomAction;
+
+  @ApiProperty({ type: RuleBody, description: 'What that line says.' })
+  rule!: Rule;
+
+  @ApiProperty({
+    oneOf: [{ $ref: '#/components/schemas/JudgementBody' }, { type: 'object', nullable: true, enum: [null] }],
+    description: 'The same under `/v1/admin`, if he is an administrator; null where no route of administration does this.',
+  })
+  asAdministrator!: Judgement | null;
 
   @ApiProperty({ type: AccessFactsBody, description: 'What it was decided by.' })
   facts!: AccessFactsBody;

@@ -4,7 +4,7 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import type { ChatError } from '../errors/chat-error.js';
 import { type SanctionRow, SANCTIONS } from './sanction-statements.js';
-import { mutedError, Sanctions, type Standing } from './sanctions.js';
+import { type Mute, mutedError, Sanctions, type Standing } from './sanctions.js';
 
 const RETRY_MS = 1_000;
 
@@ -44,10 +44,16 @@ export class Mutes implements OnModuleInit, OnApplicationShutdown {
     for (const end of this.#endings) end();
   }
 
+  /** The user's mute on the whole server; null when he has none. */
+  find(user: string): Mute | null {
+    const mute = this.#mutes.of(user);
+    return mute && { until: mute.until === null ? null : new Date(mute.until) };
+  }
+
   /** @returns what the user is told when he would say something, anywhere; undefined when he may */
   refusal(user: string): ChatError | undefined {
-    const mute = this.#mutes.of(user);
-    return mute ? mutedError(mute.until === null ? null : new Date(mute.until), 'server') : undefined;
+    const mute = this.find(user);
+    return mute ? mutedError(mute.until, 'server') : undefined;
   }
 
   #learn(user: string, standing: Standing): void {

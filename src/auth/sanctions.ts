@@ -6,6 +6,12 @@ export interface Sanction {
   until: number | null;
 }
 
+/** A mute, in a room or on the whole server. */
+export interface Mute {
+  /** When it ends by itself; null: not before it is lifted. */
+  until: Date | null;
+}
+
 /** What was heard of one user: the last act decides, whatever order they come in. */
 export interface Standing {
   isOn: boolean;

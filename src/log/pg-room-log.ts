@@ -14,6 +14,7 @@ import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRo
 import { beginCommits, beginPublishing, type Traced } from './log-spans.js';
 import { type MessageEntity, messageView } from './message.entity.js';
 import { PendingTransaction } from './pending-transaction.js';
+import { BANNED_FROM_ROOM, MEMBERS_ONLY, ROOM_ARCHIVED, roomFull, tooManyRooms } from './refusal-words.js';
 import { RoomEntity } from './room.entity.js';
 import { RoomTurns } from './room-turns.js';
 import { type AppendedMessage, type Joined, type LogTransaction, type MessageDraft, POSTING_ROLES, RoomLog } from './room-log.js';
@@ -148,13 +149,13 @@ function messageOutcome(row: AppendMessageRow, draft: TracedDraft, notes: NoteBo
     case 'not_found':
       return roomNotFound();
     case 'forbidden':
-      return new ChatError('forbidden', 'Only members of the room may send to it.');
+      return new ChatError('forbidden', MEMBERS_ONLY);
     case 'barred':
       return draft.barred!;
     case 'muted':
       return mutedError(row.until, 'room');
     case 'archived':
-      return new ChatError('conflict', 'The room is archived.');
+      return new ChatError('conflict', ROOM_ARCHIVED);
   }
   const seq = Number(row.seq);
   const createdAt = row.at!.toISOString();
@@ -179,13 +180,13 @@ function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook, conf
     case 'not_found':
       return roomNotFound();
     case 'forbidden':
-      return new ChatError('forbidden', 'You are banned from this room.');
+      return new ChatError('forbidden', BANNED_FROM_ROOM);
     case 'archived':
-      return new ChatError('conflict', 'The room is archived.');
+      return new ChatError('conflict', ROOM_ARCHIVED);
     case 'full':
-      return new ChatError('conflict', `The room has its ${config.roomMembersMax} members already.`);
+      return new ChatError('conflict', roomFull(config.roomMembersMax));
     case 'too_many':
-      return new ChatError('conflict', `You are in ${config.roomsPerUser} rooms already; leave one.`);
+      return new ChatError('conflict', tooManyRooms(config.roomsPerUser));
   }
   if (row.seq !== null) {
     const seq = Number(row.seq);

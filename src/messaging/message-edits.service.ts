@@ -2,14 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
-import { mutedError } from '../auth/sanctions.js';
 import { ChatError } from '../errors/chat-error.js';
 import { messageView } from '../log/message.entity.js';
-import { type LogTransaction, RoomLog } from '../log/room-log.js';
+import { RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
-import { findMute } from '../rooms/membership-changes.js';
-import { MembershipEntity } from '../rooms/membership.entity.js';
-import { type AccessFacts, refusal, type RoomAction } from '../rooms/room-access.js';
+import { factsUnderLock } from '../rooms/membership-changes.js';
+import { type AccessFacts, explain, isOfState, refusal, type RoomAction } from '../rooms/room-access.js';
 import { changeMessage, type MessageName, messageUnderLock } from './message-changes.js';
 
 export interface MessageEdit extends MessageName {
@@ -41,8 +39,8 @@ export class MessageEdits {
       throw new ChatError('validation_failed', 'The edit changes nothing.', { details });
     }
     return this.log.transact(room, async (tx) => {
-      const facts = await factsUnderLock(tx, userId);
-      const blocked = (await this.#muted(tx, userId, facts)) ?? refuseUnless(facts, 'message.edit');
+      const facts = { ...(await factsUnderLock(tx, userId, 'message.edit')), serverMuted: this.mutes.find(userId) };
+      const blocked = refuseUnless(facts, 'message.edit');
       const message = await messageUnderLock(tx, seq);
       if (message.senderId !== userId) throw new ChatError('forbidden', 'Only its sender may edit a message.');
       const current = messageView(message);
@@ -59,13 +57,6 @@ export class MessageEdits {
     });
   }
 
-  // As the state of the room, a mute is in the way only of what would change something. Strangers are told what strangers are.
-  async #muted(tx: LogTransaction, user: string, { role }: AccessFacts): Promise<ChatError | undefined> {
-    if (role === null) return undefined;
-    const mute = await findMute(tx, user);
-    return this.mutes.refusal(user) ?? (mute ? mutedError(mute.until, 'room') : undefined);
-  }
-
   /**
    * Empties the message; its place in the log and its `clientId` stay taken.
    * @returns what is left of it; its `lastSeq` is the seq of the event made, if one was
@@ -73,7 +64,7 @@ export class MessageEdits {
    */
   delete({ userId }: Principal, { room, seq }: MessageName): Promise<Message> {
     return this.log.transact(room, async (tx) => {
-      const facts = await factsUnderLock(tx, userId);
+      const facts = await factsUnderLock(tx, userId, 'message.delete');
       let blocked = refuseUnless(facts, 'message.delete');
       const message = await messageUnderLock(tx, seq);
       if (message.senderId !== userId) blocked = refuseUnless(facts, 'message.delete.any');
@@ -85,16 +76,11 @@ export class MessageEdits {
   }
 }
 
-async function factsUnderLock({ manager, room }: LogTransaction, userId: string): Promise<AccessFacts> {
-  const membership = await manager.findOneBy(MembershipEntity, { roomId: room.id, userId });
-  // A banned user has no membership, and without one nobody changes messages.
-  return { room: { type: room.type, archived: room.archivedAt !== null }, role: membership?.role ?? null, banned: false };
-}
-
-/** @returns the refusal that lies in the room's state, which holds only for what would change something */
+/** @returns the refusal that lies in a mute or the room's state, which holds only for what would change something. @throws any other */
 function refuseUnless(facts: AccessFacts, action: RoomAction): ChatError | null {
+  const { reason } = explain(action, facts);
   const refused = refusal(action, facts);
-  if (refused && refused.code !== 'conflict') throw refused;
+  if (refused && !isOfState(reason!)) throw refused;
   return refused;
 }
 

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Mutes } from '../auth/mutes.js';
+import type { Mute } from '../auth/sanctions.js';
 import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { Storm } from '../database/storm.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import type { Role, RoomType } from '../protocol/index.js';
 import { type Caller, callerId, standingOf } from './caller.js';
-import { isSpeech, refusal, type RoomAction, type RoomMute } from './room-access.js';
+import { refusal, type RoomAction } from './room-access.js';
 
 /** A room to which access was granted, as it stood at that moment. */
 export interface AccessedRoom {
@@ -39,7 +40,7 @@ export interface Standing extends Access {
   /** From this room. */
   banned: boolean;
   /** In this room. */
-  muted: RoomMute | null;
+  muted: Mute | null;
 }
 
 const STANDINGS: Statement = {
@@ -100,10 +101,9 @@ export class RoomAccess {
     const standing = await this.find(callerId(caller), room);
     if (!standing) throw roomNotFound();
     const { banned, muted, ...access } = standing;
-    const refused = refusal(action, { room: access.room, muted, ...standingOf(caller, { role: access.role, banned }) });
+    const serverMuted = this.mutes.find(callerId(caller));
+    const refused = refusal(action, { room: access.room, muted, serverMuted, ...standingOf(caller, { role: access.role, banned }) });
     if (refused) throw refused;
-    const silenced = isSpeech(action) ? this.mutes.refusal(callerId(caller)) : undefined;
-    if (silenced) throw silenced;
     return access;
   }
 

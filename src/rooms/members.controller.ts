@@ -3,7 +3,6 @@ import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperati
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { ChatError } from '../errors/chat-error.js';
 import {
   BanBody,
   BanDto,
@@ -63,9 +62,8 @@ export class MembersController {
     @Param() { room, user }: RoomUserParams,
     @Query() { reason }: RemovalQueryDto,
   ): Promise<MemberBody> {
-    const member = await this.members.remove(userId, room, user, { reason });
-    if (!member) throw new ChatError('not_found', 'The user is not a member of this room.');
-    return member;
+    // Null is for administrators alone: by the rules nobody else removes who is no member.
+    return (await this.members.remove(userId, room, user, { reason }))!;
   }
 
   @Get('bans')

@@ -4,6 +4,7 @@ import { IsNull, MoreThan, Repository } from 'typeorm';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import { roomFull } from '../log/refusal-words.js';
 import { RoomLog } from '../log/room-log.js';
 import { LIMITS, type Role } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
@@ -11,6 +12,7 @@ import { type Caller, callerId } from './caller.js';
 import { MembershipEntity, type MemberView, memberView } from './membership.entity.js';
 import { addMember, findMute, isBanned, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
+import { removalOf } from './room-access.js';
 import { RoomBanEntity } from './room-ban.entity.js';
 import { RoomMuteEntity } from './room-mute.entity.js';
 import { banUnderLock, muteUnderLock, type RoomSanctionOrder, type RoomSanctionView, sanctionView } from './room-sanctions.js';
@@ -52,7 +54,7 @@ export class MembersService {
       await requireUnderLock(tx, caller, 'member.set', target);
       if (!member) {
         const { roomMembersMax, roomsPerUser } = this.config;
-        if (tx.room.memberCount >= roomMembersMax) throw new ChatError('conflict', `The room has its ${roomMembersMax} members already.`);
+        if (tx.room.memberCount >= roomMembersMax) throw new ChatError('conflict', roomFull(roomMembersMax));
         await assertRoomForUsers(tx.manager, [user], roomsPerUser);
         return memberView(await addMember(tx, user, role, callerId(caller)));
       }
@@ -68,7 +70,7 @@ export class MembersService {
   remove(caller: Caller, room: string, user: string, { reason, dryRun = false }: Removal = {}): Promise<MemberView | null> {
     return this.log.transact(room, async (tx) => {
       const { member, target } = await targetFacts(tx, caller, user, null);
-      await requireUnderLock(tx, caller, target.self ? 'room.leave' : 'member.remove', target);
+      await requireUnderLock(tx, caller, removalOf(target), target);
       if (!member) return null;
       const silent = target.self && tx.room.memberCount > LIMITS.largeRoom;
       if (!dryRun) await removeMember(tx, member, { ends: target.self ? 'left' : 'kicked', by: callerId(caller), reason, silent });

@@ -1,11 +1,12 @@
 import { IsNull, MoreThan } from 'typeorm';
 import { isGuest } from '../auth/guest-id.js';
+import type { Mute } from '../auth/sanctions.js';
 import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';
 import type { ClosedReason, Role } from '../protocol/index.js';
 import { MembershipEntity } from './membership.entity.js';
 import { type Caller, callerId, standingOf } from './caller.js';
-import { refusal, type RoomAction, type TargetFacts } from './room-access.js';
+import { type AccessFacts, isSpeech, refusal, type RoomAction, type TargetFacts } from './room-access.js';
 import { RoomBanEntity } from './room-ban.entity.js';
 import { RoomMuteEntity } from './room-mute.entity.js';
 
@@ -31,18 +32,30 @@ function isOn(roomId: string, userId: string, at: Date) {
   ];
 }
 
-/** @throws {ChatError} when the caller may not do this; the room is never another's */
-export async function requireUnderLock(tx: LogTransaction, caller: Caller, action: RoomAction, target?: TargetFacts): Promise<void> {
-  const { type, archivedAt } = tx.room;
-  const standing = standingOf(caller, await standingUnderLock(tx, callerId(caller)));
-  const room = { type, archived: archivedAt !== null };
-  const refused = refusal(action, { room, ...standing, ...(target && { target }) });
+/**
+ * @param serverMuted the caller's mute on the whole server, for what says something
+ * @throws {ChatError} when the caller may not do this; the room is never another's
+ */
+export async function requireUnderLock(
+  tx: LogTransaction,
+  caller: Caller,
+  action: RoomAction,
+  target?: TargetFacts,
+  serverMuted: Mute | null = null,
+): Promise<void> {
+  const facts = await factsUnderLock(tx, caller, action);
+  const refused = refusal(action, { ...facts, serverMuted, ...(target && { target }) });
   if (refused) throw refused;
 }
 
-async function standingUnderLock(tx: LogTransaction, user: string): Promise<{ role: Role | null; banned: boolean }> {
-  const member = await findMember(tx, user);
-  return { role: member?.role ?? null, banned: member === null && (await isBanned(tx, user)) };
+/** The caller's standing in the room; his mute only where the act says something. */
+export async function factsUnderLock(tx: LogTransaction, caller: Caller, action: RoomAction): Promise<AccessFacts> {
+  const { type, archivedAt } = tx.room;
+  const user = callerId(caller);
+  const role = (await findMember(tx, user))?.role ?? null;
+  const banned = role === null && (await isBanned(tx, user));
+  const muted = role !== null && isSpeech(action) ? await findMute(tx, user) : null;
+  return { room: { type, archived: archivedAt !== null }, muted, ...standingOf(caller, { role, banned }) };
 }
 
 /** What `room-access` asks of the member whom an act is about; `newRole` is null when he is to go. */

@@ -24,9 +24,9 @@ const TABLE: Record<RoomAction, [Verdict, Verdict, Verdict, Verdict, Verdict, Ve
   'room.read': [Y, Y, Y, Y, Y, F, Y],
   'room.subscribe': [Y, Y, Y, Y, Y, F, Y],
   'room.join': [Y, Y, Y, Y, Y, F, C],
-  'room.leave': [Y, Y, Y, F, Y, F, Y],
+  'room.leave': [Y, Y, Y, F, Y, Y, Y],
   'room.update': [Y, Y, F, Y, F, F, C],
-  'room.archive': [Y, F, F, F, F, F, C],
+  'room.archive': [Y, F, F, F, F, F, Y],
   'room.unarchive': [Y, F, F, F, F, F, Y],
   'room.delete': [Y, F, F, F, F, F, Y],
   'member.set': [Y, Y, F, F, F, F, C],
@@ -103,7 +103,7 @@ describe('whom an act is about', () => {
       expect(judge(action, 'moderator', { role, self: false })).toBe(role === 'member' ? 'allow' : 'forbidden');
       expect(judge(action, 'member', { role, self: false })).toBe('forbidden');
     }
-    expect(judge(action, 'moderator', nobody)).toBe('allow');
+    expect(judge(action, 'moderator', nobody)).toBe(action === 'member.remove' ? 'not_found' : 'allow');
   });
 
   it('member.set: only owners give and take roles', () => {
@@ -184,9 +184,30 @@ describe('who is muted', () => {
     expect(refusal('typing', { ...facts, muted: { until: null } })?.message).toBe('You are muted in this room.');
   });
 
+  it('hears of the mute before the room’s state, and of the one on the server first', () => {
+    const facts: AccessFacts = { room: { type: 'public', archived: true }, role: 'member', banned: false, muted: { until } };
+    expect(explain('message.send', facts).reason).toBe('muted');
+    expect(explain('message.send', { ...facts, serverMuted: { until } })).toMatchObject({
+      reason: 'serverMuted',
+      words: 'You are muted until 2030-01-01T00:00:00.000Z.',
+    });
+    expect(explain('message.send', { ...facts, administrator: true }).reason).toBe('archived');
+  });
+
   it('hears what strangers hear where he is one', () => {
     const facts: AccessFacts = { room: { type: 'private', archived: false }, role: null, banned: false, muted: { until } };
     expect(decide('message.send', facts)).toBe('not_found');
+  });
+});
+
+describe('caps', () => {
+  it('are told to who would become a member, when nothing else is in the way', () => {
+    const facts: AccessFacts = { room: { type: 'public', archived: false }, role: null, banned: false, full: { what: 'user', max: 3 } };
+    expect(refusal('room.join', facts)).toMatchObject({ code: 'conflict', message: 'You are in 3 rooms already; leave one.' });
+    expect(explain('room.join', { ...facts, full: { what: 'room', max: 9 } }).words).toBe('The room has its 9 members already.');
+    const target = { user: 'bob', role: null, self: false, newRole: 'member' } as const;
+    expect(explain('member.set', { ...facts, role: 'owner', target }).words).toBe('A user may be in 3 rooms, and is: bob');
+    expect(explain('room.join', { ...facts, banned: true }).reason).toBe('banned');
   });
 });
 

@@ -1,5 +1,6 @@
-import { mutedError } from '../auth/sanctions.js';
-import { ChatError, NO_SUCH_ROOM, roomNotFound } from '../errors/chat-error.js';
+import { type Mute, mutedError } from '../auth/sanctions.js';
+import { ChatError, NO_SUCH_ROOM } from '../errors/chat-error.js';
+import { BANNED_FROM_ROOM, MEMBERS_ONLY, ROOM_ARCHIVED, roomFull, tooManyRooms } from '../log/refusal-words.js';
 import { POSTING_ROLES } from '../log/room-log.js';
 import type { Role, RoomType } from '../protocol/index.js';
 
@@ -9,6 +10,8 @@ export type Verdict = 'allow' | 'not_found' | 'forbidden' | 'conflict';
 
 /** The member, or user to be one, whom an act is about. */
 export interface TargetFacts {
+  /** His id, where the caps may be in the way. */
+  user?: string;
   /** His role before; null when he is no member. */
   role: Role | null;
   /** The caller himself. */
@@ -30,14 +33,18 @@ export interface AccessFacts {
   banned: boolean;
   /** The caller acts as an administrator of the server: what owners may, without being a member. */
   administrator?: true;
-  /** The caller's mute in the room. */
-  muted?: RoomMute | null;
+  /** The caller's mute in the room, and the one on the whole server. */
+  muted?: Mute | null;
+  serverMuted?: Mute | null;
   target?: TargetFacts;
+  /** The cap that leaves no place for who would become a member. */
+  full?: FullFacts | null;
 }
 
-export interface RoomMute {
-  /** When it ends by itself; null: not before it is lifted. */
-  until: Date | null;
+export interface FullFacts {
+  /** The room has so many members, or the user is in so many rooms. */
+  what: 'room' | 'user';
+  max: number;
 }
 
 export interface Rule {
@@ -67,7 +74,8 @@ export const ROOM_RULES = {
   'room.join': { roles: MEMBERS, guests: true, notDirect: true },
   'room.leave': { roles: MEMBERS, notDirect: true, archived: true },
   'room.update': { roles: STAFF, directAll: true },
-  'room.archive': { roles: OWNER, notDirect: true, directAdministrator: true },
+  /** Once more changes nothing. */
+  'room.archive': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
   'room.unarchive': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
   'room.delete': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
   /** Adds a member, or gives one another role. */
@@ -94,6 +102,11 @@ export const ROOM_RULES = {
 } as const satisfies Record<string, Rule>;
 
 export type RoomAction = keyof typeof ROOM_RULES;
+
+/** The act that removing this user is: a member who removes himself leaves. */
+export function removalOf({ self, role }: TargetFacts): 'room.leave' | 'member.remove' {
+  return self && role !== null ? 'room.leave' : 'member.remove';
+}
 
 /** Whether the act says something, which who is muted may not. */
 export function isSpeech(action: RoomAction): boolean {
@@ -125,15 +138,34 @@ export function explain(action: RoomAction, facts: AccessFacts): Explanation {
   const reason = judge(action, facts);
   const rule = ROOM_RULES[action];
   if (reason === null) return { verdict: 'allow', rule, reason, words: null };
-  const { verdict, words } = REASONS[reason];
-  return { verdict, rule, reason, words: reason === 'muted' ? mutedError(facts.muted!.until, 'room').message : words };
+  return { verdict: REASONS[reason].verdict, rule, reason, words: wordsOf(reason, action, facts) };
+}
+
+function wordsOf(reason: RefusalReason, action: RoomAction, { muted, serverMuted, full, target }: AccessFacts): string {
+  switch (reason) {
+    case 'muted':
+      return mutedError(muted!.until, 'room').message;
+    case 'serverMuted':
+      return mutedError(serverMuted!.until, 'server').message;
+    case 'roomFull':
+      return roomFull(full!.max);
+    case 'userFull':
+      return action === 'room.join' ? tooManyRooms(full!.max) : userFull(full!.max, [target!.user!]);
+    default:
+      return REASONS[reason].words;
+  }
 }
 
 /** What the caller is told when `decide` does not allow the act; null when it does. */
 export function refusal(action: RoomAction, facts: AccessFacts): ChatError | null {
   const { verdict, words } = explain(action, facts);
   if (verdict === 'allow') return null;
-  return verdict === 'not_found' ? roomNotFound() : new ChatError(verdict, words!);
+  return new ChatError(verdict, words!);
+}
+
+/** Whether it lies in a mute or in the room's state: such a refusal holds only for what would change something, so that retries are safe. */
+export function isOfState(reason: RefusalReason): boolean {
+  return reason === 'muted' || reason === 'serverMuted' || reason === 'archived';
 }
 
 /** Why a user may make no room, of whatever type; null when he may. */
@@ -146,8 +178,8 @@ export const OWN_REPORT = 'You cannot decide a report about yourself.';
 
 const REASONS = {
   stranger: { verdict: 'not_found', words: NO_SUCH_ROOM },
-  banned: { verdict: 'forbidden', words: 'You are banned from this room.' },
-  guest: { verdict: 'forbidden', words: 'Only members of the room may do this.' },
+  banned: { verdict: 'forbidden', words: BANNED_FROM_ROOM },
+  guest: { verdict: 'forbidden', words: MEMBERS_ONLY },
   direct: { verdict: 'forbidden', words: 'A direct room does not allow this: its members are fixed, and all are equal.' },
   role: { verdict: 'forbidden', words: 'Your role in the room does not allow this.' },
   rank: { verdict: 'forbidden', words: 'Moderators act on members only; owners, moderators and their roles are for owners.' },
@@ -155,9 +187,13 @@ const REASONS = {
   selfMute: { verdict: 'forbidden', words: 'You cannot mute yourself.' },
   selfReport: { verdict: 'forbidden', words: OWN_REPORT },
   muted: { verdict: 'forbidden', words: '' },
+  serverMuted: { verdict: 'forbidden', words: '' },
   targetBanned: { verdict: 'forbidden', words: 'The user is banned from this room.' },
   serverGuest: { verdict: 'forbidden', words: 'A guest of the server cannot be an owner or moderator.' },
-  archived: { verdict: 'conflict', words: 'The room is archived.' },
+  targetNoMember: { verdict: 'not_found', words: 'The user is not a member of this room.' },
+  archived: { verdict: 'conflict', words: ROOM_ARCHIVED },
+  roomFull: { verdict: 'conflict', words: '' },
+  userFull: { verdict: 'conflict', words: '' },
   lastOwner: { verdict: 'conflict', words: 'The room needs an owner: make another member one first.' },
 } as const satisfies Record<string, { verdict: Exclude<Verdict, 'allow'>; words: string }>;
 
@@ -165,20 +201,29 @@ export const REFUSAL_REASONS = Object.keys(REASONS) as readonly RefusalReason[];
 export type RefusalReason = keyof typeof REASONS;
 
 function judge(action: RoomAction, given: AccessFacts): RefusalReason | null {
-  const facts: AccessFacts = given.administrator ? { ...given, role: 'owner', banned: false } : given;
+  const facts: AccessFacts = given.administrator ? { ...given, ...AS_OWNER } : given;
   const { room, role } = facts;
+  const rule: Rule = ROOM_RULES[action];
   if (role === null && room.type !== 'public') return 'stranger';
-  if (role === null && facts.banned) return 'banned';
+  // What no non-member may is refused to a banned one as to any other: not all who judge by this know of bans.
+  if (role === null && rule.guests && facts.banned) return 'banned';
   // There is nothing to do, so nothing can be in the way.
   if (role === null ? action === 'room.leave' : action === 'room.join') return null;
-  const rule: Rule = ROOM_RULES[action];
-  return (
-    judgeCaller(rule, facts) ??
-    judgeTarget(action, facts) ??
-    (rule.speech && facts.muted ? 'muted' : null) ??
-    (room.archived && !rule.archived ? 'archived' : null)
-  );
+  return judgeCaller(rule, facts) ?? judgeTarget(action, facts) ?? judgeState(action, facts);
 }
+
+const AS_OWNER = { role: 'owner', banned: false, muted: null, serverMuted: null } as const;
+
+// In the order of the log, which judges sends and joins by itself.
+function judgeState(action: RoomAction, { room, muted, serverMuted, full }: AccessFacts): RefusalReason | null {
+  const rule: Rule = ROOM_RULES[action];
+  if (rule.speech && serverMuted) return 'serverMuted';
+  if (rule.speech && muted) return 'muted';
+  if (room.archived && !rule.archived) return 'archived';
+  return full ? FULL[full.what] : null;
+}
+
+const FULL = { room: 'roomFull', user: 'userFull' } as const;
 
 function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): RefusalReason | null {
   if (role === null) return rule.guests ? null : 'guest';
@@ -187,7 +232,7 @@ function judgeCaller(rule: Rule, { room, role, administrator }: AccessFacts): Re
   return rule.directAll || rule.roles.includes(role) ? null : 'role';
 }
 
-function judgeTarget(action: RoomAction, { role, target }: AccessFacts): RefusalReason | null {
+function judgeTarget(action: RoomAction, { role, target, administrator }: AccessFacts): RefusalReason | null {
   if (!target) return null;
   if (target.self && action === 'ban.set') return 'selfBan';
   if (target.self && action === 'mute.set') return 'selfMute';
@@ -198,5 +243,15 @@ function judgeTarget(action: RoomAction, { role, target }: AccessFacts): Refusal
   }
   if (target.banned && action === 'member.set') return 'targetBanned';
   if (target.guest && target.newRole !== undefined && STAFF.includes(target.newRole)) return 'serverGuest';
-  return target.lastOwner ? 'lastOwner' : null;
+  // An administrator's removal may be repeated.
+  if (action === 'member.remove' && target.role === null && !administrator) return 'targetNoMember';
+  return target.lastOwner && TAKES_OWNER.includes(action) ? 'lastOwner' : null;
+}
+
+/** What may leave a room without an owner; who is muted, or reported, stays one. */
+const TAKES_OWNER: readonly RoomAction[] = ['room.leave', 'member.set', 'member.remove', 'ban.set'];
+
+/** What is said where users are to be members of one room more than the cap allows. */
+export function userFull(max: number, users: readonly string[]): string {
+  return `A user may be in ${max} rooms, and is: ${users.slice(0, 3).join(', ')}`;
 }

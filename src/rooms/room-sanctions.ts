@@ -39,8 +39,7 @@ export async function banUnderLock(tx: LogTransaction, caller: Caller, user: str
 /** Lets a user read on, and say nothing. Muting again replaces reason and end. @throws {ChatError} as `room-access` has it for `mute.set` */
 export async function muteUnderLock(tx: LogTransaction, caller: Caller, user: string, order: RoomSanctionOrder): Promise<RoomSanctionView> {
   const { target } = await targetFacts(tx, caller, user, null);
-  // He stays, and with him the room's owner.
-  await requireUnderLock(tx, caller, 'mute.set', { ...target, lastOwner: false });
+  await requireUnderLock(tx, caller, 'mute.set', target);
   return keep(tx, RoomMuteEntity, callerId(caller), user, order);
 }
 

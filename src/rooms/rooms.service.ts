@@ -84,7 +84,7 @@ export class RoomsService {
     if (archived === undefined && !changesSettings) throw invalid('', 'must name something to change');
     return this.log.transact(room, async (tx) => {
       const wasArchived = tx.room.archivedAt !== null;
-      if (archived !== undefined) await requireUnderLock(tx, caller, archived && !wasArchived ? 'room.archive' : 'room.unarchive');
+      if (archived !== undefined) await requireUnderLock(tx, caller, archived ? 'room.archive' : 'room.unarchive');
       const reopens = wasArchived && archived === false;
       if (reopens) tx.room.archivedAt = null;
       if (changesSettings) await requireUnderLock(tx, caller, 'room.update');

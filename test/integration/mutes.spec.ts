@@ -63,7 +63,7 @@ describe('a mute in a room', () => {
     ]);
     for (const server of [here, there]) await expectSilence(server, bob, room, seq, 'k', `You are muted in this room until ${end}.`);
     await there.http(bob, 'POST', `/v1/rooms/${room}/leave`);
-    expect((await post(there, bob, room)).body).toMatchObject({ message: 'Only members of the room may send to it.' });
+    expect((await post(there, bob, room)).body).toMatchObject({ message: 'Only members of the room may do this.' });
     await there.http(bob, 'POST', `/v1/rooms/${room}/join`);
     expect((await post(there, bob, room)).status).toBe(403);
     expect((await post(here, ann, room)).status).toBe(201);

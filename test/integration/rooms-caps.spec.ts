@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { AdministratorClient } from '../support/administrator.js';
 import { ChatServer } from '../support/chat-server.js';
 
 let server: ChatServer;
@@ -37,6 +38,31 @@ it('line 34: a user is in no more rooms than ROOMS_PER_USER, by joining, making 
   expect((await join('eager', joined)).status).toBe(200);
   expect((await make('eager')).status).toBe(409);
   expect(await mine()).toHaveLength(2);
+});
+
+it('why nobody more may come in is explained as it is told', async () => {
+  const root = new AdministratorClient(server);
+  const full = await server.room('r1', 'public', ['r2', 'r3']);
+  const free = await server.room('r4', 'public');
+  await server.room('busy', 'public');
+  await server.room('busy', 'public');
+  const explained = async (query: string) => {
+    const { verdict, words } = await root.done('GET', `/access?${query}`);
+    return [verdict, words];
+  };
+  const told = ({ body }: Awaited<ReturnType<typeof join>>) => [body.code ?? 'allow', body.message ?? null];
+  const add = (by: string, room: string, user: string) => server.http(by, 'PUT', `/v1/rooms/${room}/members/${user}`, { role: 'member' });
+  for (const [user, room] of [
+    ['new', full],
+    ['busy', full],
+    ['busy', free],
+    ['new', free],
+  ] as const) {
+    const owner = room === full ? 'r1' : 'r4';
+    expect(await explained(`user=${owner}&room=${room}&action=member.set&target=${user}`)).toEqual(told(await add(owner, room, user)));
+    if (user === 'new') await server.http(owner, 'DELETE', `/v1/rooms/${room}/members/new`);
+    expect(await explained(`user=${user}&room=${room}&action=room.join`)).toEqual(told(await join(user, room)));
+  }
 });
 
 it('the retry of a creation that was answered is no second one, and the cap does not stand in its way', async () => {

@@ -168,6 +168,8 @@ export class Conversation {
       ['stranger', 'message.send'],
     ] as const)
       await this.ask(`GET ${ADMIN}/access`, 200, root({ query: { user, room, action } }));
+    const setting = { user: 'ada', room, action: 'member.set', target: 'ben', role: 'owner' };
+    await this.ask(`GET ${ADMIN}/access`, 200, root({ query: setting }));
     await this.server.app.get(StatisticsCounter, { strict: false }).count();
     await this.ask(`GET ${ADMIN}/statistics`, 200, root());
     await this.#readHistory(root);
