@@ -47,7 +47,7 @@ export class AccessControl {
     await this.#run(SANCTIONS.ban.lift, [user]);
   }
 
-  /** Nothing said, edited or typed in any room; he reads on. Otherwise as for a ban. */
+  /** Nothing said, edited, typed, or named in any room; he reads on. Otherwise as for a ban. */
   async muteUser(user: string, order: SanctionOrder = {}): Promise<void> {
     await this.#run(SANCTIONS.mute.impose, valuesOf(user, order));
   }

@@ -165,7 +165,7 @@ describe('whom an act is about', () => {
 });
 
 describe('who is muted', () => {
-  const SPEECH: RoomAction[] = ['message.send', 'message.edit', 'typing'];
+  const SPEECH: RoomAction[] = ['room.update', 'message.send', 'message.edit', 'typing'];
   const until = new Date('2030-01-01T00:00:00.000Z');
 
   it('says nothing, and does all else as before', () => {

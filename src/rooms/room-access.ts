@@ -73,7 +73,8 @@ export const ROOM_RULES = {
   'room.subscribe': { roles: MEMBERS, guests: true, archived: true },
   'room.join': { roles: MEMBERS, guests: true, notDirect: true },
   'room.leave': { roles: MEMBERS, notDirect: true, archived: true },
-  'room.update': { roles: STAFF, directAll: true },
+  /** Name, topic and `meta`: words for all to read. */
+  'room.update': { roles: STAFF, directAll: true, speech: true },
   /** Once more changes nothing. */
   'room.archive': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
   'room.unarchive': { roles: OWNER, notDirect: true, archived: true, directAdministrator: true },
@@ -168,9 +169,10 @@ export function isOfState(reason: RefusalReason): boolean {
   return reason === 'muted' || reason === 'serverMuted' || reason === 'archived';
 }
 
-/** Why a user may make no room, of whatever type; null when he may. */
-export function makingRefusal(maker: { guest: boolean }): ChatError | null {
-  return maker.guest ? new ChatError('forbidden', 'Guests of the server cannot make rooms.') : null;
+/** Why a user may make no room, of whatever type; null when he may. @param maker.serverMuted his mute, where the room is to say something */
+export function makingRefusal({ guest, serverMuted = null }: { guest: boolean; serverMuted?: Mute | null }): ChatError | null {
+  if (guest) return new ChatError('forbidden', 'Guests of the server cannot make rooms.');
+  return serverMuted && mutedError(serverMuted.until, 'server');
 }
 
 /** What is said in a room, and by administration: whoever decides, not about himself. */

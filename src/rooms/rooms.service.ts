@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import type { QueryDeepPartialEntity } from 'typeorm';
 import { isGuest } from '../auth/guest-id.js';
+import { Mutes } from '../auth/mutes.js';
 import { Config } from '../config/config.js';
 import { ChatError, roomNotFound } from '../errors/chat-error.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
@@ -9,7 +10,7 @@ import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
 import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
-import type { Caller } from './caller.js';
+import { type Caller, callerId } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import type { Page } from './page-cursor.js';
 import { makingRefusal } from './room-access.js';
@@ -45,6 +46,7 @@ export class RoomsService {
     private readonly log: RoomLog,
     private readonly access: RoomAccess,
     private readonly rooms: RoomsRepository,
+    private readonly mutes: Mutes,
   ) {}
 
   /**
@@ -52,9 +54,9 @@ export class RoomsService {
    * direct rooms, also when it is asked for at the same time: then `created` is false and the room is as it stands.
    */
   async create(user: string, draft: RoomDraft, creationKey: string | null = null): Promise<{ room: RoomView; created: boolean }> {
-    const refused = makingRefusal({ guest: isGuest(user) });
-    if (refused) throw refused;
     const room = newRoom(user, draft, creationKey);
+    const refused = makingRefusal({ guest: isGuest(user), serverMuted: saysSomething(room) ? this.mutes.find(user) : null });
+    if (refused) return { room: await this.#madeBefore(room, refused), created: false };
     const { roomMembersMax } = this.config;
     if (room.members.length > roomMembersMax) throw new ChatError('conflict', `A room may have ${roomMembersMax} members.`);
     const view = await this.rooms.insert(room);
@@ -87,7 +89,7 @@ export class RoomsService {
       if (archived !== undefined) await requireUnderLock(tx, caller, archived ? 'room.archive' : 'room.unarchive');
       const reopens = wasArchived && archived === false;
       if (reopens) tx.room.archivedAt = null;
-      if (changesSettings) await requireUnderLock(tx, caller, 'room.update');
+      if (changesSettings) await requireUnderLock(tx, caller, 'room.update', undefined, this.mutes.find(callerId(caller)));
       if (applySettings(tx.room, settings) || reopens) await recordState(tx, 'room.updated');
       if (archived && !wasArchived) {
         tx.room.archivedAt = tx.at;
@@ -125,6 +127,12 @@ export class RoomsService {
     });
   }
 
+  // A retry of what was made before the mute is answered as it was.
+  async #madeBefore(room: NewRoom, refused: ChatError): Promise<RoomView> {
+    if (!(await this.rooms.findMade(room))) throw refused;
+    return this.#made(room);
+  }
+
   async #made(room: NewRoom): Promise<RoomView> {
     const made = await this.rooms.findMade(room);
     // Who left the room since, or was removed from it, is told no more than others are.
@@ -142,6 +150,11 @@ function newRoom(user: string, draft: RoomDraft, creationKey: string | null): Ne
   const creator = { user, role: type === 'direct' ? ('member' as const) : ('owner' as const) };
   const members = [creator, ...[...others].map((other) => ({ user: other, role: 'member' as const }))];
   return { type, name, topic, meta, createdBy: user, members, creationKey };
+}
+
+/** Whether its members would read something that its maker wrote. */
+function saysSomething({ name, topic, meta }: NewRoom): boolean {
+  return name !== null || topic !== null || Object.keys(meta).length > 0;
 }
 
 function checkDirectMembers(others: number): void {

@@ -49,7 +49,7 @@ describe('why somebody may or may not', () => {
     });
     expect(await ask('eve', room, 'room.update')).toMatchObject({
       allowed: true,
-      rule: { roles: ['owner', 'moderator'], directAll: true },
+      rule: { roles: ['owner', 'moderator'], directAll: true, speech: true },
     });
     expect(await ask('zoe', room, 'room.read')).toMatchObject({ allowed: false, verdict: 'not_found', reason: 'stranger' });
     await root.done('PATCH', `/rooms/${room}`, { archived: true });

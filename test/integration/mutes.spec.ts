@@ -139,6 +139,34 @@ describe('a mute on the whole server', () => {
     await until(async () => (await post(here, bob, room)).status === 201, 'he may send again');
   });
 
+  it('holds for what a room is called and is about, in old rooms and in new ones', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await here.room(bob, 'public', [ann]);
+    const make = (draft: object, key: string = randomUUID()) => here.http(bob, 'POST', '/v1/rooms', draft, { 'idempotency-key': key });
+    expect((await make({ type: 'public', name: 'before' }, 'k')).status).toBe(201);
+    await here.get(AccessControl).muteUser(bob);
+    for (const said of [{ name: 'spam' }, { topic: 'spam' }, { meta: { text: 'spam' } }]) {
+      const refused = { status: 403, body: { message: 'You are muted.' } };
+      expect(await here.http(bob, 'PATCH', `/v1/rooms/${room}`, said)).toMatchObject(refused);
+      expect(await make({ type: 'public', ...said })).toMatchObject(refused);
+    }
+    expect((await make({ type: 'direct', members: [ann], name: 'spam' })).status).toBe(403);
+    // What says nothing goes on, a retry is answered as before, and an administrator names rooms, muted or not.
+    expect((await make({ type: 'public', name: 'before' }, 'k')).status).toBe(200);
+    expect((await make({ type: 'direct', members: [ann] })).status).toBe(201);
+    expect((await here.http(bob, 'PATCH', `/v1/rooms/${room}`, { archived: true })).status).toBe(200);
+    await here.http(bob, 'PATCH', `/v1/rooms/${room}`, { archived: false });
+    await here.get(AccessControl).muteUser('root');
+    expect((await asAdmin('PATCH', `/v1/admin/rooms/${room}`, { name: 'Clean' })).status).toBe(200);
+    await here.get(AccessControl).unmuteUser('root');
+    const muted = await here.http(bob, 'PUT', `/v1/rooms/${room}/mutes/${ann}`);
+    await here.http(bob, 'PUT', `/v1/rooms/${room}/members/${ann}`, { role: 'moderator' });
+    expect([muted.status, (await here.http(ann, 'PATCH', `/v1/rooms/${room}`, { topic: 'spam' })).body.message]).toEqual([
+      200,
+      'You are muted in this room.',
+    ]);
+  });
+
   it('says no more to a stranger than strangers hear', async () => {
     const [ann, bob] = [name(), name()];
     const room = await here.room(ann, 'private');
