@@ -132,7 +132,7 @@ describe('why somebody may or may not', () => {
       const { asAdministrator: told, ...explained } = await server.get(AccessAdminService).explain({ user, room, action, target, role });
       const real = [
         await acts.act(action, user, room, target, role),
-        told && (await acts.administer(action, await acts.room(kind), target, role)),
+        told && (await acts.administer(action, user, await acts.room(kind), target, role)),
       ];
       const said = [explained, told].map((one) => one && { verdict: one.verdict, words: one.words });
       if (JSON.stringify(said) !== JSON.stringify(real)) faults.push(JSON.stringify([kind, action, user, target, role, said, real]));

@@ -137,9 +137,9 @@ export class RoomActs {
     }
   }
 
-  /** As an administrator, who is a stranger to the room. */
-  async administer(action: RoomAction, room: string, target: string, role: Role): Promise<Outcome> {
-    const headers = { authorization: `Bearer ${this.server.test.token('root', { roles: ['admin'] })}` };
+  /** As `act`, but under administration, with a token that makes the user an administrator. */
+  async administer(action: RoomAction, user: string, room: string, target: string, role: Role): Promise<Outcome> {
+    const headers = { authorization: `Bearer ${this.server.test.token(user, { roles: ['admin'] })}` };
     const by = (method: string, path: string, body?: object) => this.#ask(null, method, `/v1/admin/rooms/${room}${path}`, body, headers);
     switch (action) {
       case 'room.read':
