@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { RateLimits } from '../../src/limits/rate-limits.js';
 import { MessagingService } from '../../src/messaging/messaging.service.js';
@@ -199,6 +199,12 @@ describe('slow consumers', () => {
 });
 
 describe('floods', () => {
+  let limited: ChatServer | undefined;
+  afterEach(async () => {
+    await limited?.close();
+    limited = undefined;
+  });
+
   it('pings of the protocol below are answered, and a flood of them closes with 4013', async () => {
     const client = await server.connect('pinger');
     const pong = new Promise((resolve) => client.socket.once('pong', resolve));
@@ -209,36 +215,34 @@ describe('floods', () => {
   });
 
   it('with limits on, the commands over them are rate_limited, with the time to wait', async () => {
-    const limited = await ChatServer.start({ LIMITS: 'on' });
+    limited = await ChatServer.start({ LIMITS: 'on', LIMIT_COMMANDS: '1/500' });
     const [client, sameUser, other] = [await limited.connect('flooder'), await limited.connect('flooder'), await limited.connect('calm')];
     const began = performance.now();
     for (let id = 1; id <= 700; id++) client.raw(JSON.stringify({ id, event: 'ping' }));
     await until(() => client.frames.length === 701, 'all are answered');
     const refused = client.frames.filter(({ event }) => event === 'error');
-    expect(refused.length).toBeGreaterThan(200 - 2 - ((performance.now() - began) / 1_000) * 50);
+    expect(refused.length).toBeGreaterThan(200 - 2 - (performance.now() - began) / 1_000);
     expect(refused.length).toBeLessThanOrEqual(200);
     for (const { id, data } of refused) {
       expect(id).toBeGreaterThan(500);
       expect(data).toEqual({ code: 'rate_limited', message: expect.any(String), retryable: true, retryAfterMs: expect.any(Number) });
       expect((data as { retryAfterMs: number }).retryAfterMs).toBeGreaterThanOrEqual(1);
     }
-    // By user, not by connection; and nobody else is held back.
-    const burst = Array.from({ length: 600 }, () => sameUser.command('ping').catch((error: { code: string }) => error.code));
+    // By user, not by connection: so few would be nothing to a connection that has its own. And nobody else is held back.
+    const burst = Array.from({ length: 20 }, () => sameUser.command('ping').catch((error: { code: string }) => error.code));
     expect(await Promise.all(burst)).toContain('rate_limited');
     await other.command('ping');
     for (const one of [client, sameUser, other]) await one.close();
-    await limited.close();
   });
 
   it("line 33: a connection has a limit of its own, below its user's", async () => {
-    const limited = await ChatServer.start({ LIMITS: 'on', LIMIT_COMMANDS_PER_CONNECTION: '1/20' });
+    limited = await ChatServer.start({ LIMITS: 'on', LIMIT_COMMANDS_PER_CONNECTION: '1/20' });
     const [one, another] = [await limited.connect('twofold'), await limited.connect('twofold')];
     const burst = Array.from({ length: 100 }, () => one.command('ping').catch((error: { code: string }) => error.code));
     expect((await Promise.all(burst)).filter((answer) => answer === 'rate_limited').length).toBeGreaterThan(0);
     // The user himself has some left.
     await another.command('ping');
     for (const client of [one, another]) await client.close();
-    await limited.close();
   });
 
   it('more than 1,000 refused frames in ten seconds close with 4013, whatever is taken in between', async () => {
