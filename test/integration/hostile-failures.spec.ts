@@ -193,4 +193,24 @@ describe('the database is down', () => {
     expect(ann.events(room).map(({ seq }) => seq)).toEqual(Array.from({ length: again.seq }, (_, i) => i + 1));
     for (const client of [ann, stranger]) await client.close();
   });
+
+  it('line 36: a user who is known is let in from memory for ten seconds, and then not, since he may have been banned', async () => {
+    const room = await server.room('ann', 'private');
+    const unknowable = { code: 'unavailable', message: 'It cannot be told whether the token still counts.' };
+    const now = performance.now.bind(performance);
+
+    proxy.down();
+    await (await server.connect('ann')).close();
+    expect((await server.http('ann', 'GET', `/v1/rooms/${room}`)).body).not.toMatchObject(unknowable);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+    const refused = await refusedUpgrade(server.wsUrl, { token: server.test.token('ann') });
+    expect([refused.status, refused.body]).toEqual([503, expect.objectContaining(unknowable)]);
+    const answer = await server.http('ann', 'GET', `/v1/rooms/${room}`);
+    expect([answer.status, answer.body]).toEqual([503, expect.objectContaining(unknowable)]);
+
+    jest.restoreAllMocks();
+    proxy.up();
+    await until(() => server.http('ann', 'GET', `/v1/rooms/${room}`).then(({ status }) => status === 200), 'he is let in again');
+    await (await server.connect('ann')).close();
+  });
 });
