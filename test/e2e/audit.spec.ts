@@ -189,7 +189,7 @@ describe('npm run audit:verify', () => {
     ['removed', ['DELETE FROM audit_log WHERE seq = 5'], 'row 5 is missing: after 4 comes 6'],
     [
       'reordered',
-      ['0 WHERE seq = 7', '7 WHERE seq = 8', '8 WHERE seq = 0'].map((move) => `UPDATE audit_log SET seq = ${move}`),
+      ['900 WHERE seq = 7', '7 WHERE seq = 8', '8 WHERE seq = 900'].map((move) => `UPDATE audit_log SET seq = ${move}`),
       'row 7 does not follow the row before it: one of them was changed or moved',
     ],
   ])('finds a row that was %s, by who owns the log, and names it', async (_, statements, found) => {
