@@ -59,7 +59,7 @@ export class ApiKeysAdminController {
   @ApiOperation({
     summary: 'Revoke an API key',
     description:
-      'For ever, on every instance at once: its requests are refused and its sockets close with 4101. Tokens that were made by it live to their end. ' +
+      'For ever, on every instance at once: its requests are refused and its sockets close with 4101, and so it is with the tokens that it minted. ' +
       'No error when it was revoked before.',
   })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')

@@ -20,7 +20,9 @@ export class TokensAdminController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Sign an access token for a user',
-    description: 'For a backend that knows its users: hand the token to the client. It cannot be refreshed; sign another one.',
+    description:
+      'For a backend that knows its users: hand the token to the client. It cannot be refreshed; sign another one. By an API key, it ' +
+      'lives no longer than the key, and is void when that is revoked.',
   })
   @ApiCreatedResponse({ type: NewTokenBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')

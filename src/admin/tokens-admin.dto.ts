@@ -45,7 +45,7 @@ export class NewTokenDto {
     type: 'integer',
     minimum: 1,
     maximum: MAX_SECONDS,
-    description: 'Life of the token; without it, that of a local account’s.',
+    description: 'Life of the token; without it, that of a local account’s. No longer than that of the API key that asks.',
     example: 900,
   })
   @IfGiven()

@@ -129,8 +129,9 @@ export class UsersAdminController {
   @ApiOperation({
     summary: 'Sign a user out everywhere',
     description:
-      'Ends all his logins, voids every token that was issued to him up to this second, also by somebody else, and closes his sockets with 4101. Who ' +
-      'was never seen has nothing to end: ban him, if tokens of his may be about. ',
+      'Ends all his logins, voids every token that was issued to him up to now, also by somebody else, and closes his sockets with 4101. Of tokens ' +
+      'signed elsewhere, also those whose `iat` is up to five seconds later, since clocks differ. Who was never seen has nothing to end: ban him, ' +
+      'if tokens of his may be about.',
   })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   async signOut(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {

@@ -11,6 +11,7 @@ import {
   DISCONNECT_USER,
   ENABLE_USER,
   END_SESSION,
+  END_SESSIONS,
   REVOKE_TOKEN,
   REVOKE_USER,
   SET_ROLES,
@@ -63,11 +64,18 @@ export class AccessControl {
   }
 
   /**
-   * Voids every token of the user that was issued up to now, and ends his logins; tokens issued from the next second on are good.
+   * Voids every token of the user that was issued up to now, and ends his logins; what this server signs from now on is good. Of tokens signed
+   * elsewhere those are void too whose `iat` is up to five seconds later, since their signer's clock may be ahead.
    * @returns false when there is no such user
    */
   async revokeUser(user: string): Promise<boolean> {
-    return (await this.#run(REVOKE_USER, [user])) > 0;
+    const acts = await this.sql.transaction(async (manager) => {
+      const rows = await manager.query<ActRow[]>(REVOKE_USER.text, [user]);
+      await manager.query(END_SESSIONS.text, [user]);
+      return rows;
+    });
+    for (const { act } of acts) this.acts.publish(act);
+    return acts.length > 0;
   }
 
   /** Voids one access token by its `jti`. @param expiresAt the token's own end: until then it is remembered */

@@ -6,17 +6,13 @@ import { ChatError } from '../errors/chat-error.js';
 import { AccountEntity } from './account.entity.js';
 import { LoginLimits } from './login-limits.js';
 import { PasswordHasher } from './password-hasher.js';
-import { bannedUser, disabledUser } from './revocations.js';
 import { FIND_ACCOUNT } from './session-statements.js';
 import { SessionsService, type TokenPair } from './sessions.service.js';
 import { UserEntity } from './user.entity.js';
-import { type UserRow, userView, type UserView } from './user-directory.js';
 
-interface AccountRow extends UserRow {
+interface AccountRow {
+  user_id: string;
   password_hash: string;
-  roles: string[];
-  banned: boolean;
-  disabled: boolean;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -35,8 +31,7 @@ export class AccountsService {
   async register(account: { username: string; password: string; name?: string }, address: string): Promise<TokenPair> {
     await this.limits.attemptRegistration(address);
     const passwordHash = await this.hasher.hash(account.password);
-    const user = await this.#create(account.username, account.name ?? account.username, passwordHash);
-    return this.sessions.open(user, []);
+    return this.sessions.open(await this.#create(account.username, account.name ?? account.username, passwordHash));
   }
 
   /**
@@ -49,12 +44,10 @@ export class AccountsService {
     const matches = await this.hasher.verify(account?.password_hash ?? null, password);
     if (!account || !matches) throw new ChatError('unauthenticated', 'The username or the password is wrong.');
     await this.limits.loggedIn(username, address);
-    if (account.banned) throw bannedUser();
-    if (account.disabled) throw disabledUser();
-    return this.sessions.open(userView(account), account.roles);
+    return this.sessions.open(account.user_id);
   }
 
-  async #create(username: string, name: string, passwordHash: string): Promise<UserView> {
+  async #create(username: string, name: string, passwordHash: string): Promise<string> {
     const user: UserEntity = {
       id: uuidv7(),
       name,
@@ -76,6 +69,6 @@ export class AccountsService {
       }
       throw error;
     }
-    return { id: user.id, username, name, createdAt: user.createdAt.toISOString() };
+    return user.id;
   }
 }

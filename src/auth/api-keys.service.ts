@@ -11,6 +11,7 @@ import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
 import type { ActRow } from './revocation-statements.js';
 import { hasScope, type Scope } from './scopes.js';
+import { CLOCK_TOLERANCE_SECONDS } from './token-claims.js';
 
 export interface ApiKeyDraft {
   name: string;
@@ -128,7 +129,7 @@ export class ApiKeys {
       roles: [],
       sessionId: null,
       tokenId: null,
-      issuedAt: Math.floor(Date.now() / 1000),
+      issuedAt: Date.now() / 1000 - CLOCK_TOLERANCE_SECONDS,
       expiresAt,
       key: { id, scopes: row.scopes },
     };

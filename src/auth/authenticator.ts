@@ -58,7 +58,10 @@ export class Authenticator {
 
   async #admit(found: Principal, request: { headers: IncomingHttpHeaders } & Claimed): Promise<Principal> {
     request.principal = found;
-    const principal = (request.principal = actingFor(found, request.headers[ACTS_FOR]));
+    const acting = actingFor(found, request.headers[ACTS_FOR]);
+    // A key is shown anew each time: what it does now is not of the time before its user was signed out.
+    const principal = acting.key ? { ...acting, issuedAt: this.revocations.notVoid(acting.userId, acting.issuedAt) } : acting;
+    request.principal = principal;
     this.revocations.assertValid(principal);
     await this.directory.open(principal);
     return principal;

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../config/config.js';
+import { Sql } from '../database/sql.js';
 import { guestId } from './guest-id.js';
 import { LoginLimits } from './login-limits.js';
+import { SIGNING_MOMENT } from './revocation-statements.js';
 import { TokenService } from './tokens.service.js';
 import { UserDirectory, type UserView } from './user-directory.js';
 
@@ -22,6 +24,7 @@ const GUEST_ROLE = 'guest';
 export class GuestsService {
   constructor(
     private readonly config: Config,
+    private readonly sql: Sql,
     private readonly limits: LoginLimits,
     private readonly tokens: TokenService,
     private readonly directory: UserDirectory,
@@ -34,7 +37,9 @@ export class GuestsService {
     await this.directory.open({ userId: id, name });
     const [user] = await this.directory.find([id]);
     const expiresIn = this.config.guestTokenSeconds;
-    const accessToken = await this.tokens.sign({ sub: id, roles: [GUEST_ROLE], ...(name !== null && { name }) }, expiresIn);
+    const [moment] = await this.sql.query<{ signed_at: number }>(SIGNING_MOMENT, [id]);
+    const claims = { sub: id, roles: [GUEST_ROLE], ...(name !== null && { name }), signedAt: moment!.signed_at };
+    const accessToken = await this.tokens.sign(claims, expiresIn);
     return { accessToken, expiresIn, user: user! };
   }
 }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
+import { SIGNING_MOMENT } from './revocation-statements.js';
 import { ADMIN_ROLE, ALL_SCOPES, hasScope } from './scopes.js';
 import { TokenService } from './tokens.service.js';
 
@@ -20,21 +22,28 @@ export interface MintedToken {
   expiresIn: number;
 }
 
-/** Access tokens that a backend, or an administrator, gets for its users. They belong to no login, and cannot be refreshed. */
+/**
+ * Access tokens that a backend, or an administrator, gets for its users. They belong to no login, and cannot be refreshed. Those that come from
+ * an API key end with it: who has stolen one has no more of it when it is revoked.
+ */
 @Injectable()
 export class MintedTokens {
   constructor(
     private readonly config: Config,
+    private readonly sql: Sql,
     private readonly tokens: TokenService,
   ) {}
 
-  /** @throws {ChatError} `forbidden` when the token is to have the role `admin`, and who asks has not all that it brings */
+  /** By an API key, for no longer than that lives. @throws {ChatError} `forbidden` when the token is to have the role `admin`, and who asks has not all that it brings */
   async mint(by: Principal, { user, name, roles = [], expiresInSeconds }: MintedTokenDraft): Promise<MintedToken> {
     if (roles.includes(ADMIN_ROLE) && !ALL_SCOPES.every((scope) => hasScope(by, scope))) {
       throw new ChatError('forbidden', 'Only who may do all that administrators may can make one.');
     }
-    const expiresIn = expiresInSeconds ?? this.config.accessTokenSeconds;
+    const [moment] = await this.sql.query<{ signed_at: number }>(SIGNING_MOMENT, [user]);
+    const fromKey = by.key?.id ?? by.fromKey;
+    const asked = expiresInSeconds ?? this.config.accessTokenSeconds;
+    const expiresIn = fromKey === undefined ? asked : Math.min(asked, Math.max(1, Math.floor((by.expiresAt - Date.now()) / 1000)));
     const claims = { sub: user, ...(name !== undefined && { name }), ...(roles.length > 0 && { roles }) };
-    return { accessToken: await this.tokens.sign(claims, expiresIn), expiresIn };
+    return { accessToken: await this.tokens.sign({ ...claims, signedAt: moment!.signed_at, fromKey }, expiresIn), expiresIn };
   }
 }

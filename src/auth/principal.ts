@@ -10,12 +10,15 @@ export interface Principal {
   readonly sessionId: string | null;
   /** The token's `jti`. */
   readonly tokenId: string | null;
-  /** Unix seconds; 0 when the token does not say. */
+  /**
+   * The earliest that it can have been made, in Unix seconds. Exact, and by the database's clock, in this server's own tokens; of others
+   * their `iat` less the tolerance of clocks, or 0 when the token does not say.
+   */
   readonly issuedAt: number;
   /** Unix milliseconds. */
   readonly expiresAt: number;
   /** Only of a backend: the API key that it calls with, as its bot or as the user whom it acts for. */
   readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
-  /** Only of what an API key got for its user: that key, whose scopes it has not, but with which it ends. */
+  /** Only of a token or ticket that an API key got for its user: that key, whose scopes it has not, but with which it ends. */
   readonly fromKey?: string;
 }

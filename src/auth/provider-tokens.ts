@@ -39,6 +39,7 @@ export class ProviderTokens {
     // Before its key is looked for: a stranger's token is no reason to ask the provider.
     if (decodeJwt(token).iss !== this.#terms.issuer) throw new errors.JWTInvalid('another issuer');
     const { payload } = await jwtVerify(token, (header) => this.#keys.find(header), { ...this.#terms, clockTolerance });
-    return { ...payload, name: claimAt(payload, this.#nameClaim), roles: claimAt(payload, this.#rolesClaim) };
+    // Its tokens are not this server's own, whatever they say.
+    return { ...payload, parley: undefined, name: claimAt(payload, this.#nameClaim), roles: claimAt(payload, this.#rolesClaim) };
   }
 }

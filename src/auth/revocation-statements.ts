@@ -6,6 +6,19 @@ export interface ActRow {
   act: RecordedAct;
 }
 
+// What voids a user's tokens and what signs one ask the database for the time while they hold his row: so each of them is clearly before or
+// after the other, whatever the clocks of instances say. Behind each other by a microsecond at least, which is as far as the clock goes.
+
+/** An expression: when a token of the user's is signed, in Unix seconds. @param notBefore up to when his tokens are void, or null */
+export const signedAt = (notBefore: string): string =>
+  `extract(epoch FROM greatest(clock_timestamp(), ${notBefore} + interval '1 microsecond'))::float8`;
+
+/** For a token whose claims are not the database's. The user may be one whom the server has not seen yet. */
+export const SIGNING_MOMENT: Statement = {
+  name: 'signing_moment',
+  text: `SELECT ${signedAt('u.tokens_not_before')} AS signed_at FROM (VALUES ($1)) AS g(id) LEFT JOIN users u ON u.id = g.id`,
+};
+
 export const REVOKED_SESSIONS: Statement = {
   name: 'revoked_sessions',
   text: `SELECT id FROM auth_sessions WHERE revoked_at > clock_timestamp() - $1 * interval '1 millisecond'`,
@@ -65,18 +78,22 @@ export const REVOKE_TOKEN: Statement = {
       'expiresAt', floor(extract(epoch FROM r.expires_at) * 1000))) AS act FROM revoked r`,
 };
 
-// The user may be one whom the server has not seen yet. His logins end with his tokens.
-export const REVOKE_USER: Statement = {
-  name: 'revoke_user',
-  text: `WITH revoked AS (
-      INSERT INTO users (id, tokens_not_before) VALUES ($1, date_trunc('second', clock_timestamp()))
-      ON CONFLICT (id) DO UPDATE SET tokens_not_before = greatest(users.tokens_not_before, date_trunc('second', clock_timestamp()))
-      RETURNING id, tokens_not_before
-    ), sessions AS (
-      UPDATE auth_sessions SET revoked_at = clock_timestamp() WHERE user_id = $1 AND revoked_at IS NULL
+// The row is held first: an UPDATE alone would ask for the time before it waits for a login that is reading it.
+const voiding = (change: string, condition: string): string => `WITH held AS MATERIALIZED (
+      SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE
+    ), voided AS (
+      UPDATE users u SET ${change} tokens_not_before = greatest(clock_timestamp(), u.tokens_not_before + interval '1 microsecond')
+      FROM held WHERE u.id = held.id AND ${condition} RETURNING u.id, u.tokens_not_before
     )
-    SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', r.id,
-      'notBefore', extract(epoch FROM r.tokens_not_before)::bigint)) AS act FROM revoked r`,
+    SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', v.id,
+      'notBefore', extract(epoch FROM v.tokens_not_before))) AS act FROM voided v`;
+
+export const REVOKE_USER: Statement = { name: 'revoke_user', text: voiding('', 'true') };
+
+/** Behind REVOKE_USER in its transaction, to see the logins that were under way when that had to wait for the user's row. */
+export const END_SESSIONS: Statement = {
+  name: 'end_sessions',
+  text: 'UPDATE auth_sessions SET revoked_at = clock_timestamp() WHERE user_id = $1 AND revoked_at IS NULL',
 };
 
 // As a ban. The latest administrator's reason stands; the time is the first one's.
@@ -98,15 +115,7 @@ export const ENABLE_USER: Statement = {
 };
 
 // Access tokens tell of the roles as they were: they are void, and the logins go on, so that the next refresh signs the new ones.
-export const SET_ROLES: Statement = {
-  name: 'set_roles',
-  text: `WITH changed AS (
-      UPDATE users SET roles = $2, tokens_not_before = greatest(tokens_not_before, date_trunc('second', clock_timestamp()))
-      WHERE id = $1 AND roles <> $2 RETURNING id, tokens_not_before
-    )
-    SELECT record_act_v1(jsonb_build_object('kind', 'user.revoked', 'user', c.id,
-      'notBefore', extract(epoch FROM c.tokens_not_before)::bigint)) AS act FROM changed c`,
-};
+export const SET_ROLES: Statement = { name: 'set_roles', text: voiding('roles = $2,', 'u.roles <> $2') };
 
 export const END_SESSION: Statement = {
   name: 'end_session',

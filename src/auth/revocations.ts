@@ -25,7 +25,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   readonly #tokens = new ExpiringSet();
   /** API keys, for ever. */
   readonly #keys = new Set<string>();
-  /** User to the second (Unix s) up to which his tokens are void. */
+  /** User to the time (Unix s, with a fraction) up to which his tokens are void. */
   readonly #notBefore = new Map<string, number>();
   readonly #bans = new Sanctions();
   /** Users who were disabled: as a ban without an end. */
@@ -78,6 +78,11 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       (tokenId !== null && this.#tokens.has(tokenId)) ||
       (fromKey !== undefined && this.#keys.has(fromKey));
     return isRevoked ? 'revoked' : 'valid';
+  }
+
+  /** `at` (Unix s), or right behind what voids the user's tokens where that is later. */
+  notVoid(user: string, at: number): number {
+    return Math.max(at, (this.#notBefore.get(user) ?? 0) + 1e-6);
   }
 
   /** Of the user himself, whatever his tokens say. */

@@ -1,16 +1,29 @@
 import type { Statement } from '../database/sql.js';
+import { signedAt } from './revocation-statements.js';
 
 export const FIND_ACCOUNT: Statement = {
   name: 'find_account',
-  text: `SELECT u.id, a.username, a.password_hash, u.name, u.created_at, u.roles, u.disabled_at IS NOT NULL AS disabled,
-      u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true) AS banned
-    FROM accounts a JOIN users u ON u.id = a.user_id WHERE lower(a.username) = lower($1)`,
+  text: 'SELECT user_id, password_hash FROM accounts WHERE lower(username) = lower($1)',
 };
 
+const IS_BANNED = `u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true)`;
+
+// What a token is to say is read, and the time asked for, while the user's row is held: whoever takes his roles or voids his tokens does it
+// before this, and is in it, or waits, and voids what comes of it.
+const OWNER = `u.id, u.name, u.created_at, u.roles, u.tokens_not_before`;
+const SIGNED = `o.id, o.name, o.created_at, o.roles, a.username, ${signedAt('o.tokens_not_before')} AS signed_at`;
+
+/** $1 session, $2 user, $3 hash of its first refresh token, $4 the life of that in seconds. None is opened for who is banned or disabled. */
 export const OPEN_SESSION: Statement = {
   name: 'open_session',
-  text: `WITH session AS (INSERT INTO auth_sessions (id, user_id) VALUES ($1, $2) RETURNING id)
-    INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $3, id, clock_timestamp() + $4 * interval '1 second' FROM session`,
+  text: `WITH owner AS MATERIALIZED (
+      SELECT ${OWNER}, ${IS_BANNED} AS banned, u.disabled_at IS NOT NULL AS disabled FROM users u WHERE u.id = $2 FOR SHARE
+    ), session AS (
+      INSERT INTO auth_sessions (id, user_id) SELECT $1, id FROM owner WHERE NOT banned AND NOT disabled RETURNING id
+    ), token AS (
+      INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $3, id, clock_timestamp() + $4 * interval '1 second' FROM session
+    )
+    SELECT ${SIGNED}, o.banned, o.disabled FROM owner o LEFT JOIN accounts a ON a.user_id = o.id`,
 };
 
 // A session can be refreshed for as long as its newest token lives.
@@ -41,27 +54,30 @@ export const SESSION_STATE: Statement = {
 export const liveSessionCount = (user: string): string =>
   `(SELECT count(*)::integer FROM auth_sessions s WHERE s.user_id = ${user} AND ${IS_LIVE})`;
 
-// Of two that use the same token at once, the second waits for the first one's row lock, sees it used, and gets no row.
+// Of two that use the same token at once, the second waits for the first one's row lock, sees it used, and gets no row. The login's row is
+// held too: it may be ended with all of its user's.
 export const ROTATE: Statement = {
   name: 'rotate_refresh_token',
-  text: `WITH used AS (
+  text: `WITH owner AS MATERIALIZED (
+      SELECT ${OWNER}, s.id AS session_id
+      FROM users u JOIN auth_sessions s ON s.user_id = u.id JOIN refresh_tokens t ON t.session_id = s.id
+      WHERE t.hash = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL AND NOT (${IS_BANNED})
+      FOR SHARE OF u, s
+    ), used AS (
       UPDATE refresh_tokens t SET used_at = clock_timestamp()
-      FROM auth_sessions s JOIN users u ON u.id = s.user_id
-      WHERE t.hash = $1 AND t.used_at IS NULL AND t.expires_at > clock_timestamp()
-        AND s.id = t.session_id AND s.revoked_at IS NULL AND u.disabled_at IS NULL
-        AND (u.banned_at IS NULL OR u.banned_until <= clock_timestamp())
-      RETURNING s.id AS session_id, s.user_id
+      FROM owner WHERE t.hash = $1 AND t.session_id = owner.session_id AND t.used_at IS NULL AND t.expires_at > clock_timestamp()
+      RETURNING t.session_id
     ), next AS (
       INSERT INTO refresh_tokens (hash, session_id, expires_at) SELECT $2, session_id, clock_timestamp() + $3 * interval '1 second' FROM used
     )
-    SELECT used.session_id, u.id, u.name, u.created_at, u.roles, a.username
-    FROM used JOIN users u ON u.id = used.user_id LEFT JOIN accounts a ON a.user_id = used.user_id`,
+    SELECT used.session_id, ${SIGNED}
+    FROM used JOIN owner o ON o.session_id = used.session_id LEFT JOIN accounts a ON a.user_id = o.id`,
 };
 
 export const WHO_IS_KEPT_OUT: Statement = {
   name: 'refresh_token_of_whom',
   text: `SELECT k.banned FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
-    CROSS JOIN LATERAL (SELECT u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true) AS banned) k
+    CROSS JOIN LATERAL (SELECT ${IS_BANNED} AS banned) k
     WHERE t.hash = $1 AND t.used_at IS NULL AND s.revoked_at IS NULL AND (k.banned OR u.disabled_at IS NOT NULL)`,
 };
 

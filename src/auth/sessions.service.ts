@@ -43,9 +43,10 @@ export interface TokenPair {
   user: UserView;
 }
 
-interface RotatedRow extends UserRow {
-  session_id: string;
+/** Of whom a token is signed, and when. */
+interface SignedRow extends UserRow {
   roles: string[];
+  signed_at: number;
 }
 
 const LISTED = 100;
@@ -67,12 +68,15 @@ export class SessionsService {
     private readonly tokens: TokenService,
   ) {}
 
-  /** @param roles what its access tokens say, until an administrator sets others */
-  async open(user: UserView, roles: readonly string[]): Promise<TokenPair> {
+  /** Logs in a user who has an account here. @throws {ChatError} `forbidden` when he is banned or disabled */
+  async open(user: string): Promise<TokenPair> {
     const session = uuidv7();
     const refreshToken = newSecret();
-    await this.sql.query(OPEN_SESSION, [session, user.id, secretHash(refreshToken), this.config.refreshTokenSeconds]);
-    return this.#pair(user, roles, session, refreshToken);
+    const values = [session, user, secretHash(refreshToken), this.config.refreshTokenSeconds];
+    const [row] = await this.sql.query<SignedRow & { banned: boolean; disabled: boolean }>(OPEN_SESSION, values);
+    if (row!.banned) throw bannedUser();
+    if (row!.disabled) throw disabledUser();
+    return this.#pair(row!, session, refreshToken);
   }
 
   /**
@@ -83,10 +87,14 @@ export class SessionsService {
   async refresh(refreshToken: string): Promise<TokenPair> {
     const next = newSecret();
     const hash = secretHash(refreshToken);
-    const [row] = await this.sql.query<RotatedRow>(ROTATE, [hash, secretHash(next), this.config.refreshTokenSeconds]);
+    const [row] = await this.sql.query<SignedRow & { session_id: string }>(ROTATE, [
+      hash,
+      secretHash(next),
+      this.config.refreshTokenSeconds,
+    ]);
     if (!row) throw await this.#refusal(hash);
     this.#clearExpired();
-    return this.#pair(userView(row), row.roles, row.session_id, next);
+    return this.#pair(row, row.session_id, next);
   }
 
   /** Ends the session of the token, used or not; an unknown token changes nothing. */
@@ -126,10 +134,11 @@ export class SessionsService {
     return acts.flatMap(({ act: { act } }) => (act.kind === 'session.revoked' ? { user: act.user, session: act.session } : []));
   }
 
-  async #pair(user: UserView, roles: readonly string[], sid: string, refreshToken: string): Promise<TokenPair> {
-    const claims = { ...(user.name !== null && { name: user.name }), ...(roles.length > 0 && { roles }) };
-    const accessToken = await this.tokens.sign({ sub: user.id, sid, ...claims });
-    return { accessToken, refreshToken, expiresIn: this.config.accessTokenSeconds, user };
+  async #pair(row: SignedRow, sid: string, refreshToken: string): Promise<TokenPair> {
+    const { id: sub, name, roles, signed_at: signedAt } = row;
+    const claims = { ...(name !== null && { name }), ...(roles.length > 0 && { roles }) };
+    const accessToken = await this.tokens.sign({ sub, sid, signedAt, ...claims });
+    return { accessToken, refreshToken, expiresIn: this.config.accessTokenSeconds, user: userView(row) };
   }
 
   // Nobody waits for it; what is left over goes next time.

@@ -7,6 +7,17 @@ const ID_CHARS = 255;
 /** The end of the year 9999: what a Date still shows in four digits. */
 const LAST_SECOND = 253_402_300_799;
 
+/** How far the clock of another issuer, or of an instance, may be ahead. `exp` has no tolerance: sockets end by it. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** The claim `parley`, which this server puts into the tokens that it signs itself. */
+export interface OwnMark {
+  /** When it was signed, by the database's clock (Unix seconds). `iat` is what the clock of the instance said. */
+  at: number;
+  /** The API key that it was signed for. */
+  key?: string;
+}
+
 /** What the header of a token says, which proves nothing yet. */
 export interface TokenHeader {
   alg: string;
@@ -44,13 +55,18 @@ export function claimAt(claims: object, name: string): unknown {
   }, claims);
 }
 
-/** The verified claims as a principal; null when a claim that is needed is missing, or one has another type than it should. */
+/**
+ * The verified claims as a principal; null when a claim that is needed is missing, when one has another type than it should, and when the
+ * token is from the future, where no sign-out reaches it.
+ */
 export function principalOf(claims: object): Principal | null {
-  const { sub, name, roles, sid, jti, iat, exp } = claims as Record<string, unknown>;
+  const { sub, name, roles, sid, jti, iat, exp, parley } = claims as Record<string, unknown>;
+  const mark = isOwnMark(parley) ? parley : null;
   const valid =
     textProblem(sub, 1, LIMITS.userIdChars) === null &&
     isSeconds(exp) &&
     (iat === undefined || isSeconds(iat)) &&
+    (mark !== null || iat === undefined || iat <= Date.now() / 1000 + CLOCK_TOLERANCE_SECONDS) &&
     isOptional(name, 0, NAME_CHARS) &&
     isOptional(sid, 1, ID_CHARS) &&
     isOptional(jti, 1, ID_CHARS) &&
@@ -63,9 +79,16 @@ export function principalOf(claims: object): Principal | null {
     roles: Object.freeze((roles as string[] | undefined) ?? []),
     sessionId: (sid as string | undefined) ?? null,
     tokenId: (jti as string | undefined) ?? null,
-    issuedAt: iat ?? 0,
+    issuedAt: mark?.at ?? Math.max(0, (iat ?? 0) - CLOCK_TOLERANCE_SECONDS),
     expiresAt: Math.floor(Math.min(exp, LAST_SECOND) * 1000),
+    ...(mark?.key !== undefined && { fromKey: mark.key }),
   };
+}
+
+function isOwnMark(value: unknown): value is OwnMark {
+  if (typeof value !== 'object' || value === null) return false;
+  const { at, key } = value as Record<string, unknown>;
+  return isSeconds(at) && isOptional(key, 1, ID_CHARS);
 }
 
 function isSeconds(value: unknown): value is number {

@@ -28,12 +28,14 @@ const outcome = async (text: string) => {
 
 describe('TokenService', () => {
   it('verifies what it signs', async () => {
-    const signed = await tokens.sign({ sub: 'u7', sid: 's1', name: 'Ada', roles: ['admin'] });
+    const signedAt = now() + 0.123456;
+    const signed = await tokens.sign({ sub: 'u7', sid: 's1', name: 'Ada', roles: ['admin'], signedAt });
     const header = JSON.parse(Buffer.from(signed.split('.')[0]!, 'base64url').toString()) as object;
     expect(header).toEqual({ alg: 'HS256', typ: 'JWT', kid: keyId(SECRET) });
     const principal = await tokens.verify(signed);
     expect(principal).toMatchObject({ userId: 'u7', name: 'Ada', roles: ['admin'], sessionId: 's1', tokenId: expect.any(String) });
-    expect(principal.expiresAt - principal.issuedAt * 1000).toBe(900_000);
+    expect(principal.issuedAt).toBe(signedAt);
+    expect(Math.abs(principal.expiresAt - Date.now() - 900_000)).toBeLessThan(10_000);
   });
 
   it('takes the token of another program that has the secret', async () => {
@@ -95,6 +97,8 @@ describe('TokenService', () => {
     ['roles of text', () => token({ roles: 'admin' })],
     ['roles of numbers', () => token({ roles: [1] })],
     ['iat of text', () => token({ iat: 'now' })],
+    ['iat from the future', () => token({ iat: now() + 60 })],
+    ['iat from the future, and a mark that is none of ours', () => token({ iat: now() + 60, parley: { at: 'now' } })],
     ['sid of an array', () => token({ sid: ['s'] })],
     ['far too long', () => token({ name: 'x'.repeat(20_000) })],
   ];
@@ -107,8 +111,8 @@ describe('TokenService', () => {
     const older = 'an-older-secret-that-is-on-its-way-out-0123';
     const after = new TokenService(new JwtService({}), configOf([SECRET, older]));
     const before = new TokenService(new JwtService({}), configOf([older]));
-    const old = await before.sign({ sub: 'u7' });
-    const fresh = await after.sign({ sub: 'u8' });
+    const old = await before.sign({ sub: 'u7', signedAt: now() });
+    const fresh = await after.sign({ sub: 'u8', signedAt: now() });
     expect(await after.verify(old)).toMatchObject({ userId: 'u7' });
     // As a program signs that does not name its key.
     for (const key of [SECRET, older]) expect(await after.verify(token({}, {}, key))).toMatchObject({ userId: 'u7' });
@@ -127,7 +131,8 @@ describe('TokenService', () => {
   });
 
   it('allows the issuer a clock that is a little ahead', async () => {
-    expect(await outcome(token({ nbf: now() + 2 }))).toMatchObject({ userId: 'u7' });
+    const iat = now() + 2;
+    expect(await outcome(token({ nbf: iat, iat }))).toMatchObject({ userId: 'u7', issuedAt: iat - 5 });
   });
 
   it('bounds an exp beyond every calendar', async () => {

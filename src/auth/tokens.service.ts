@@ -7,7 +7,7 @@ import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
 import { ProviderTokens } from './provider-tokens.js';
 import { SECRET_ALGORITHM, SharedSecrets } from './shared-secrets.js';
-import { headerOf, principalOf } from './token-claims.js';
+import { CLOCK_TOLERANCE_SECONDS, headerOf, type OwnMark, principalOf } from './token-claims.js';
 
 /** What a new access token says; the rest is from configuration. */
 export interface AccessClaims {
@@ -16,11 +16,13 @@ export interface AccessClaims {
   sid?: string;
   name?: string;
   roles?: readonly string[];
+  /** By the database's clock, in Unix seconds with a fraction: before or after a sign-out of the user. */
+  signedAt: number;
+  /** The API key that it is signed for, and ends with. */
+  fromKey?: string | undefined;
 }
 
 const MAX_TOKEN_CHARS = 16_384;
-/** How far the clock of another issuer may be ahead, for `nbf`. `exp` has no tolerance: sockets end by it. */
-const CLOCK_TOLERANCE_SECONDS = 5;
 
 /** Access tokens (JWT): those of this server, signed with its secret by whomever, and those of the identity provider if there is one. */
 @Injectable()
@@ -36,8 +38,9 @@ export class TokenService {
     this.#provider = ProviderTokens.of(config);
   }
 
-  sign({ sub, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {
-    return this.#secrets.sign(claims, { ...this.#terms, subject: sub, tokenId: randomUUID(), seconds });
+  sign({ sub, signedAt, fromKey, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {
+    const parley: OwnMark = { at: signedAt, ...(fromKey !== undefined && { key: fromKey }) };
+    return this.#secrets.sign({ ...claims, parley }, { ...this.#terms, subject: sub, tokenId: randomUUID(), seconds });
   }
 
   /**

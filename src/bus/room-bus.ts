@@ -55,7 +55,7 @@ export type Act =
   | { kind: 'session.revoked'; session: string; user: string }
   /** The access token of this `jti` is void until it expires, at this time (Unix ms). */
   | { kind: 'token.revoked'; token: string; user: string; expiresAt: number }
-  /** Access tokens of the user that were issued in or before this second (Unix s) are void. */
+  /** Access tokens of the user that were issued up to this time (Unix s, with a fraction) are void. */
   | { kind: 'user.revoked'; user: string; notBefore: number }
   /** The API key is void for ever, and with it the sockets that were opened by it, whoever's they are. */
   | { kind: 'key.revoked'; key: string }

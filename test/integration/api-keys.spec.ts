@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { ALL_SCOPES } from '../../src/auth/scopes.js';
 import { Sql } from '../../src/database/sql.js';
 import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
@@ -44,7 +45,7 @@ const call = (
   server = here,
 ): Promise<HttpAnswer> => server.http(null, method, path, body, bearer(token, headers));
 
-async function make(scopes: string[], draft: object = {}, by = admin()): Promise<MadeKey> {
+async function make(scopes: readonly string[], draft: object = {}, by = admin()): Promise<MadeKey> {
   const { status, body } = await call(by, 'POST', '/v1/admin/api-keys', { name: 'Backend', scopes, ...draft });
   expect([status, body]).toEqual([201, expect.anything()]);
   return body as MadeKey;
@@ -270,6 +271,34 @@ describe('a backend', () => {
     expect(new Date(client.frames[0]!.data.expiresAt as string).getTime() - Date.now()).toBeLessThanOrEqual(120_000);
     await client.close();
     expect((await call(key, 'POST', '/v1/admin/tokens', { user: 'gina' })).body).toMatchObject({ expiresIn: 900 });
+  });
+
+  it('takes the tokens that it minted along when it is revoked, and their sockets, and the tokens and tickets got by those', async () => {
+    const { id, key } = await make(ALL_SCOPES);
+    const mint = async (by: string, user: string, roles: string[] = []) =>
+      (await call(by, 'POST', '/v1/admin/tokens', { user, roles, expiresInSeconds: 86_400 })).body.accessToken as string;
+    const hers = await mint(key, 'hanna');
+    const boss = await mint(key, 'boss', ['admin']);
+    const tokens = [hers, boss, await mint(boss, 'ivan')];
+    const { body } = await call(hers, 'POST', '/v1/auth/tickets');
+    const sockets = await Promise.all([
+      ChatClient.connect(there.wsUrl, { token: hers }),
+      ChatClient.connect(there.wsUrl, { token: tokens[2]! }),
+      ChatClient.connect(`${there.wsUrl}?ticket=${(body as { ticket: string }).ticket}`),
+    ]);
+    const own = await mint(admin(), 'hanna');
+    for (const token of [...tokens, own]) expect((await call(token, 'GET', '/v1/me', undefined, {}, there)).status).toBe(200);
+    await call(admin(), 'DELETE', `/v1/admin/api-keys/${id}`);
+    expect(await Promise.all(sockets.map(async ({ closed }) => (await closed).code))).toEqual([4101, 4101, 4101]);
+    for (const server of [here, there])
+      for (const token of tokens) expect((await call(token, 'GET', '/v1/me', undefined, {}, server)).status).toBe(401);
+    expect((await call(own, 'GET', '/v1/me')).status).toBe(200);
+  });
+
+  it('mints for no longer than it lives itself', async () => {
+    const { key } = await make(['tokens:write'], { expiresInSeconds: 60 });
+    const { body } = await call(key, 'POST', '/v1/admin/tokens', { user: 'gina', expiresInSeconds: 86_400 });
+    expect(body.expiresIn).toBeLessThanOrEqual(60);
   });
 
   it('mints no administrator, unless it may do all that one may', async () => {

@@ -57,6 +57,7 @@ describe('POST /v1/auth/register', () => {
       jti: expect.any(String),
       sid: expect.any(String),
       name: 'Ada Lovelace',
+      parley: { at: expect.any(Number) },
     });
     await me(pair.accessToken).expect(200, { ...pair.user, status: 'online', roles: [] });
   });

@@ -1,8 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { AccessControl } from '../../src/auth/access-control.service.js';
+import { END_SESSIONS, REVOKE_USER, SET_ROLES } from '../../src/auth/revocation-statements.js';
+import { OPEN_SESSION } from '../../src/auth/session-statements.js';
 import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { until } from '../support/until.js';
 
 interface Pair {
   accessToken: string;
@@ -103,5 +108,108 @@ describe('POST /v1/auth/revoke', () => {
     expect((await revoke(nameless)).status).toBe(409);
     expect(await status(nameless)).toBe(200);
     expect((await revoke('pk_anything')).status).toBe(400);
+  });
+});
+
+/** Before or after is decided by the user's row: what is under way meanwhile waits for it, however long that takes. */
+describe('a login under way', () => {
+  let other: pg.Client;
+  let user: string;
+  beforeEach(async () => {
+    other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    ({ id: user } = (await call((await login()).accessToken, 'GET', '/v1/me')).body as { id: string });
+    await here.get(AccessControl).setRoles(user, ['admin']);
+    await other.query('BEGIN');
+  });
+  afterEach(() => other.end());
+
+  const somebodyWaits = () =>
+    until(async () => {
+      const { rowCount } = await other.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND backend_type = 'client backend'`,
+      );
+      return rowCount === 1;
+    }, 'somebody waits for the row');
+  const rolesOf = async (token: string) => ((await call(token, 'GET', '/v1/me', there)).body as { roles: string[] }).roles;
+
+  it.each(['login', 'refresh'])('by %s while roles are taken ends without them', async (way) => {
+    const { refreshToken } = await login();
+    await other.query(SET_ROLES.text, [user, []]);
+    const pair = here.http(null, 'POST', `/v1/auth/${way}`, way === 'login' ? account : { refreshToken });
+    await somebodyWaits();
+    await other.query('COMMIT');
+    expect(await rolesOf(((await pair).body as Pair).accessToken)).toEqual([]);
+  });
+
+  it('that read the roles first is void with them', async () => {
+    const { accessToken } = await login();
+    expect(await rolesOf(accessToken)).toEqual(['admin']);
+    const { rows } = await other.query<{ roles: string[]; signed_at: number }>(OPEN_SESSION.text, [
+      randomUUID(),
+      user,
+      randomBytes(32),
+      60,
+    ]);
+    expect(rows[0]!.roles).toEqual(['admin']);
+    const taken = here.get(AccessControl).setRoles(user, []);
+    await somebodyWaits();
+    const { rows: late } = await other.query<{ signed_at: number }>(OPEN_SESSION.text, [randomUUID(), user, randomBytes(32), 60]);
+    await other.query('COMMIT');
+    await taken;
+    const token = (parley: object) => here.signed({ sub: user, roles: ['admin'], parley });
+    for (const { signed_at: at } of [...rows, ...late]) expect(await status(token({ at }))).toBe(401);
+  });
+
+  it('ends with the others when its user is signed out meanwhile', async () => {
+    const session = randomUUID();
+    const secret = 'the-refresh-token-of-a-login-under-way';
+    await other.query(OPEN_SESSION.text, [session, user, createHash('sha256').update(secret).digest(), 60]);
+    const signedOut = here.get(AccessControl).revokeUser(user);
+    await somebodyWaits();
+    await other.query('COMMIT');
+    await signedOut;
+    expect((await here.http(null, 'POST', '/v1/auth/refresh', { refreshToken: secret })).status).toBe(401);
+  });
+
+  it('by refresh while its user is signed out is refused', async () => {
+    const { refreshToken } = await login();
+    await other.query(REVOKE_USER.text, [user]);
+    const answer = here.http(null, 'POST', '/v1/auth/refresh', { refreshToken });
+    await somebodyWaits();
+    await other.query(END_SESSIONS.text, [user]);
+    await other.query('COMMIT');
+    expect((await answer).status).toBe(401);
+  });
+});
+
+describe('a sign-out', () => {
+  const mint = async (user: string) => {
+    const by = { authorization: `Bearer ${here.test.token('root', { roles: ['admin'] })}` };
+    return ((await here.http(null, 'POST', '/v1/admin/tokens', { user }, by)).body as Pair).accessToken;
+  };
+
+  it('voids what was made before it, and nothing that this server makes after it, within one second too', async () => {
+    const first = await login();
+    const { id } = (await call(first.accessToken, 'GET', '/v1/me')).body as { id: string };
+    let made = [first.accessToken, await mint(id)];
+    for (let round = 0; round < 8; round++) {
+      expect(await Promise.all(made.map((token) => status(token)))).toEqual([200, 200]);
+      await here.get(AccessControl).revokeUser(id);
+      expect(await Promise.all(made.map((token) => status(token)))).toEqual([401, 401]);
+      made = [(await login()).accessToken, await mint(id)];
+    }
+  });
+
+  it('reaches tokens whose signer’s clock is ahead, and their sockets; those from farther in the future never counted', async () => {
+    const user = `u-${randomUUID()}`;
+    const iat = Math.floor(Date.now() / 1000) + 3;
+    const ahead = here.signed({ sub: user, iat });
+    const socket = await ChatClient.connect(here.wsUrl, { token: ahead });
+    await here.get(AccessControl).revokeUser(user);
+    expect((await socket.closed).code).toBe(4101);
+    expect(await status(ahead)).toBe(401);
+    expect(await status(here.signed({ sub: user, iat: iat + 3_600, exp: iat + 7_200 }))).toBe(401);
+    expect(await status(await mint(user))).toBe(200);
   });
 });
