@@ -11,6 +11,7 @@ import { AuditAdminController } from './audit-admin.controller.js';
 import { ConnectionsAdminController } from './connections-admin.controller.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
 import { NoticesAdminController } from './notices-admin.controller.js';
+import { Notices } from './notices.service.js';
 import { RoomSanctionsAdminController } from './room-sanctions-admin.controller.js';
 import { RoomsAdminController } from './rooms-admin.controller.js';
 import { RoomsAdminRepository } from './rooms-admin.repository.js';
@@ -43,6 +44,7 @@ import { UsersAdminRepository } from './users-admin.repository.js';
   providers: [
     AccessAdminService,
     ConnectionsAdminService,
+    Notices,
     RoomsAdminRepository,
     SanctionsRepository,
     StatisticsAdminService,

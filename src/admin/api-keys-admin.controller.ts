@@ -7,6 +7,7 @@ import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
+import { ApiIdempotencyKey, OptionalIdempotencyKey } from '../errors/idempotency-key.js';
 import { PageCursor } from '../rooms/page-cursor.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
 import { type DryRunBody, DryRunQueryDto } from './admin.dto.js';
@@ -29,12 +30,17 @@ export class ApiKeysAdminController {
     summary: 'Make an API key for a backend',
     description:
       'The answer shows the key once. A key cannot make one with scopes that it lacks (`forbidden`). When the answer was lost, revoke the key and ' +
-      'make another one.',
+      'make another one: again with the same `Idempotency-Key` no second one is made, and the `conflict` names the first.',
   })
+  @ApiIdempotencyKey('Of your choice, for trying again without making a second key.')
   @ApiCreatedResponse({ type: NewApiKeyBody })
-  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
-  async create(@CurrentUser() caller: Principal, @Body() draft: NewApiKeyDto): Promise<NewApiKeyBody> {
-    const { key, view } = await this.keys.create(caller, draft);
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'conflict')
+  async create(
+    @CurrentUser() caller: Principal,
+    @Body() draft: NewApiKeyDto,
+    @OptionalIdempotencyKey() creationKey: string | null,
+  ): Promise<NewApiKeyBody> {
+    const { key, view } = await this.keys.create(caller, draft, creationKey);
     return { ...view, key };
   }
 

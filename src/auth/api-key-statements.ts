@@ -3,10 +3,16 @@ import type { Statement } from '../database/sql.js';
 // By name: a column that a later release adds must not change what a prepared statement answers.
 const COLUMNS = 'id, name, hash, scopes, bot_user, created_by, created_at, expires_at, revoked_at, last_used_at';
 
+/** $8 creation key. No row: its maker has made a key by it. */
 export const MAKE_KEY: Statement = {
-  name: 'make_api_key',
-  text: `INSERT INTO api_keys (id, name, hash, scopes, bot_user, created_by, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second') RETURNING ${COLUMNS}`,
+  name: 'make_api_key_v2',
+  text: `INSERT INTO api_keys (id, name, hash, scopes, bot_user, created_by, expires_at, creation_key)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second', $8) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
+};
+
+export const FIND_MADE_KEY: Statement = {
+  name: 'find_made_api_key',
+  text: 'SELECT id FROM api_keys WHERE created_by = $1 AND creation_key = $2',
 };
 
 export const FIND_KEYS: Statement = {

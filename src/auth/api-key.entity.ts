@@ -36,4 +36,8 @@ export class ApiKeyEntity {
   /** To the minute. */
   @Column({ type: 'timestamptz', name: 'last_used_at', precision: 3, nullable: true })
   lastUsedAt!: Date | null;
+
+  /** The maker's own name for the request that made it. */
+  @Column({ type: 'text', name: 'creation_key', nullable: true })
+  creationKey!: string | null;
 }

@@ -6,7 +6,7 @@ import { Acts } from '../changes/acts.js';
 import { Batcher } from '../database/batcher.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
-import { FIND_KEYS, LIST_KEYS, MAKE_KEY, REVOKE_KEY, STORE_KEYS_USED } from './api-key-statements.js';
+import { FIND_KEYS, FIND_MADE_KEY, LIST_KEYS, MAKE_KEY, REVOKE_KEY, STORE_KEYS_USED } from './api-key-statements.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
 import type { ActRow } from './revocation-statements.js';
@@ -84,16 +84,25 @@ export class ApiKeys {
 
   /**
    * @returns the key, which nobody can ever be shown again, and what is kept of it
-   * @throws {ChatError} `forbidden` when the key is to have scopes that who makes it lacks
+   * @param creationKey of the maker's choice: he makes one key by it
+   * @throws {ChatError} `forbidden` when the key is to have scopes that who makes it lacks; `conflict`, which names the key, when one was made by
+   * `creationKey`: its secret was in that answer alone
    */
-  async create(by: Principal, { name, scopes, expiresInSeconds }: ApiKeyDraft): Promise<{ key: string; view: ApiKeyView }> {
+  async create(
+    by: Principal,
+    { name, scopes, expiresInSeconds }: ApiKeyDraft,
+    creationKey: string | null = null,
+  ): Promise<{ key: string; view: ApiKeyView }> {
     const lacking = scopes.filter((scope) => !hasScope(by, scope));
     if (lacking.length > 0) throw new ChatError('forbidden', `Nobody can give what he does not have: ${lacking.join(', ')}.`);
     const id = uuidv7();
     const secret = newSecret();
-    const values = [id, name, secretHash(secret), [...new Set(scopes)], `bot:${id}`, by.userId, expiresInSeconds ?? null];
+    const values = [id, name, secretHash(secret), [...new Set(scopes)], `bot:${id}`, by.userId, expiresInSeconds ?? null, creationKey];
     const [row] = await this.sql.query<ApiKeyRow>(MAKE_KEY, values);
-    return { key: `pk_${id}_${secret}`, view: keyView(row!) };
+    if (row) return { key: `pk_${id}_${secret}`, view: keyView(row) };
+    const [made] = await this.sql.query<{ id: string }>(FIND_MADE_KEY, [by.userId, creationKey]);
+    const words = `This Idempotency-Key has made the API key ${made!.id}, whose secret nobody can be shown again: revoke it, and make another.`;
+    throw new ChatError('conflict', words);
   }
 
   /** The newest first, from behind the key of the id `after`, revoked and expired ones too. */

@@ -1,12 +1,12 @@
 import type { EventTrace } from '../telemetry/tracing.js';
-import type { ChosenStatus, ClosedReason, DurableEvent, Role } from '../protocol/index.js';
+import type { ChosenStatus, ClosedReason, DurableEvent, EphemeralEvents, Role } from '../protocol/index.js';
 
 /**
  * Glossary
  * - log event: one durable event of a room, with its place and its encoded frame.
  * - note: "this room's log grew", with the new events when they are small enough to send along.
  * - signal: an ephemeral frame and who is to get it.
- * - act: something that ends or changes access, and must reach every connection of the users concerned.
+ * - act: something that ends or changes access, or is told by an administrator, and must reach every connection of the users concerned.
  */
 
 export interface LogEvent {
@@ -79,7 +79,9 @@ export type Act =
   /** The room is gone for these users, or for all who were its members, whether they follow it or not. */
   | { kind: 'room.removed'; users: readonly string[] | 'members'; room: string; reason: ClosedReason }
   | { kind: 'room.added'; users: readonly string[]; room: string; role: Role }
-  | { kind: 'status.chosen'; user: string; status: ChosenStatus };
+  | { kind: 'status.chosen'; user: string; status: ChosenStatus }
+  /** An administrator tells something to whom is connected when this is heard. `notice` names it. */
+  | { kind: 'notice'; notice: string; audience: Audience; data: EphemeralEvents['notice'] };
 
 /** What one instance wants to know of the others; JSON. */
 export interface Question {

@@ -8,6 +8,7 @@ import { Moderation1768000000000 } from './migrations/1768000000000-moderation.j
 import { AuditSearchPath1768150000000 } from './migrations/1768150000000-audit-search-path.js';
 import { AuditHead1768250000000 } from './migrations/1768250000000-audit-head.js';
 import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-decisions.js';
+import { IdempotentAdministration1768400000000 } from './migrations/1768400000000-idempotent-administration.js';
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
@@ -22,5 +23,6 @@ export const MIGRATIONS = [
   AuditSearchPath1768150000000,
   AuditHead1768250000000,
   ReportDecisions1768300000000,
+  IdempotentAdministration1768400000000,
   ExactRevocation1769000000000,
 ];

@@ -4,10 +4,10 @@ import type { Response } from 'express';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
+import { IdempotencyKey } from '../errors/idempotency-key.js';
 import { LIMITS, type Message } from '../protocol/index.js';
 import { RoomParams } from '../rooms/room.params.js';
 import { HistoryService } from './history.service.js';
-import { IdempotencyKey } from './idempotency-key.js';
 import {
   EventsBody,
   EventsQueryDto,

@@ -3,6 +3,7 @@ import { Revocations } from '../auth/revocations.js';
 import { type Act, RoomBus, type Signal } from '../bus/room-bus.js';
 import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
+import { ephemeralFrame } from '../protocol/index.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { HeldSignals } from './held-signals.js';
 import { RoomStreams } from './room-streams.js';
@@ -93,6 +94,8 @@ export class Hub implements OnApplicationShutdown {
       case 'user.disconnected':
         for (const session of this.ofUser(act.user)) session.close('closedByAdministrator');
         break;
+      case 'notice':
+        return this.#deliver({ audience: act.audience, frame: ephemeralFrame('notice', act.data), key: `notice:${act.notice}` });
       case 'session.revoked':
       case 'token.revoked':
       case 'user.revoked':

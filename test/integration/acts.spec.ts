@@ -59,6 +59,45 @@ describe('without a bus between the instances', () => {
     await Promise.all([client.close(), sender.close()]);
   });
 
+  it('a notice reaches whom it is for, once, and again with its key it is not told again', async () => {
+    const [ann, bob, eve] = [user(), user(), user()];
+    const room = await here.room(ann, 'public');
+    const [toBob, follower] = [await there.connect(bob), await there.connect(eve)];
+    await follower.command('room.subscribe', { room });
+    const authorization = `Bearer ${here.test.token('root', { roles: ['admin'] })}`;
+    const notify = (body: object, key?: string) =>
+      here.http(
+        null,
+        'POST',
+        '/v1/admin/notices',
+        { level: 'info', ...body },
+        { authorization, ...(key !== undefined && { 'idempotency-key': key }) },
+      );
+    const sent = await notify({ text: 'for Bob', user: bob }, 'k1');
+    expect(sent.status).toBe(202);
+    expect(await notify({ text: 'for Bob', user: bob }, 'k1')).toMatchObject({ status: 202, body: sent.body });
+    const conflict = { status: 409, body: { message: 'This Idempotency-Key has sent another notice.' } };
+    expect(await notify({ text: 'for Eve', user: eve }, 'k1')).toMatchObject(conflict);
+    expect(await notify({ text: 'x' }, 'k'.repeat(65))).toMatchObject({ status: 400, body: { details: [{ path: 'Idempotency-Key' }] } });
+    await notify({ text: 'about the room', room });
+    const atOnce = await Promise.all([1, 2, 3].map(() => notify({ text: 'for all' }, 'k2')));
+    expect(new Set(atOnce.map(({ body }) => body.id)).size).toBe(1);
+    for (const client of [toBob, follower]) await within2s(client.seen(({ event, data }) => event === 'notice' && data.text === 'for all'));
+    // What is told by the changes a second later would have been told twice by now.
+    await notify({ text: 'the end' });
+    for (const client of [toBob, follower]) await client.seen(({ event, data }) => event === 'notice' && data.text === 'the end');
+    const told = [toBob, follower].map(({ frames }) => frames.filter(({ event }) => event === 'notice').map(({ data }) => data));
+    expect(told).toEqual([
+      ['for Bob', 'for all', 'the end'].map((text) => ({ text, level: 'info' })),
+      [
+        { text: 'about the room', level: 'info', room },
+        { text: 'for all', level: 'info' },
+        { text: 'the end', level: 'info' },
+      ],
+    ]);
+    await Promise.all([toBob.close(), follower.close()]);
+  });
+
   it('a kick ends the subscription at its place, and the watch, and is told once', async () => {
     const [ann, bob] = [user(), user()];
     const room = await here.room(ann, 'private', [bob]);

@@ -81,6 +81,23 @@ describe('an API key', () => {
     expect(list.text).not.toContain(secret);
   });
 
+  it('is made once by an Idempotency-Key: again, and all at once, the conflict names it and shows no secret', async () => {
+    const create = (by: string, draft: object = {}) =>
+      call(by, 'POST', '/v1/admin/api-keys', { name: 'Once', scopes: ['keys:read'], ...draft }, { 'idempotency-key': 'deploy-1' });
+    const answers = await Promise.all([1, 2, 3].map(() => create(admin())));
+    const made = answers.filter(({ status }) => status === 201);
+    expect([made.length, answers.map(({ status }) => status).sort()]).toEqual([1, [201, 409, 409]]);
+    const { id, key } = made[0]!.body as MadeKey;
+    const again = await create(admin(), { name: 'Otherwise' });
+    expect([again.status, again.body.message]).toEqual([
+      409,
+      `This Idempotency-Key has made the API key ${id}, whose secret nobody can be shown again: revoke it, and make another.`,
+    ]);
+    expect(answers.map(({ text }) => text.includes(key)).filter(Boolean)).toHaveLength(1);
+    // Another's key of the same name is another.
+    expect((await create(here.test.token('other', { roles: ['admin'] }))).status).toBe(201);
+  });
+
   it('is listed in pages, the newest first', async () => {
     const made = [await make(['keys:read']), await make(['keys:read']), await make(['keys:read'])].map(({ id }) => id).reverse();
     const seen: string[] = [];

@@ -160,6 +160,14 @@ describe('refusals', () => {
       await conversation.ask(route, 404, { token, ...(query && { query }), ...(path && { path }), ...(body !== undefined && { body }) });
     }
     await conversation.ask(`GET ${ADMIN}/connections`, 404, { token, query: { room: randomUUID() } });
+    for (const [route, body] of [
+      ['notices', { text: 'Back soon', level: 'info' }],
+      ['api-keys', { name: 'Backend', scopes: ['keys:read'] }],
+    ] as const) {
+      const asked = { token, headers: { 'Idempotency-Key': 'in vain' }, body };
+      await conversation.ask(`POST ${ADMIN}/${route}`, route === 'notices' ? 202 : 201, asked);
+      await conversation.ask(`POST ${ADMIN}/${route}`, 409, { ...asked, body: { ...body, ...(route === 'notices' && { text: 'Other' }) } });
+    }
     await conversation.ask('GET /v1/me', 200, conversation.as('foreigner'));
     await conversation.ask(`PUT ${ADMIN}/users/{user}/roles`, 409, { token, path: { user: 'foreigner' }, body: { roles: [] } });
     await conversation.ask(`PUT ${ADMIN}/users/{user}/disabled`, 409, { token, path: { user: 'root' }, body: { disabled: true } });

@@ -79,7 +79,8 @@ export class Conversation {
       await this.ask(`PUT /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u9' }, body: { reason: 'Spam', until: LATER } });
       await this.ask(`DELETE /v1/admin/users/{user}/${kind}`, 200, { token, path: { user: 'u9' }, query: { dryRun: 'true' } });
     }
-    await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'info' } });
+    const once = { 'Idempotency-Key': 'soon' };
+    await this.ask('POST /v1/admin/notices', 202, { token, headers: once, body: { text: 'Back soon', level: 'info' } });
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'critical', user: 'u1' } });
     const audit = {
       actor: 'root',
@@ -104,7 +105,8 @@ export class Conversation {
     const token = this.server.token('root', { roles: ['admin'] });
     const body = { name: 'Backend', scopes: ['tokens:write', 'keys:read', 'users:act'], expiresInSeconds: 3600 };
     const { id, key } = (await this.ask('POST /v1/admin/api-keys', 201, { token, body })) as { id: string; key: string };
-    await this.ask('POST /v1/admin/api-keys', 201, { token, body: { name: 'For ever', scopes: ['keys:read'] } });
+    const once = { 'Idempotency-Key': 'for ever' };
+    await this.ask('POST /v1/admin/api-keys', 201, { token, headers: once, body: { name: 'For ever', scopes: ['keys:read'] } });
     const draft = { user: 'u7', name: 'Ada', roles: ['editor'], expiresInSeconds: 60 };
     await this.ask('POST /v1/admin/tokens', 201, { token: key, body: draft });
     await this.ask('POST /v1/admin/tokens', 201, { token, body: { user: 'u7' } });
