@@ -6,7 +6,7 @@ import { AdminModule } from '../../src/admin/admin.module.js';
 import { AuditModule } from '../../src/audit/audit.module.js';
 import { AuthModule } from '../../src/auth/auth.module.js';
 import { BusModule } from '../../src/bus/bus.module.js';
-import { type Act, RoomBus, type Signal } from '../../src/bus/room-bus.js';
+import { type Act, RoomBus } from '../../src/bus/room-bus.js';
 import { Config, loadSettings } from '../../src/config/config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { DatabaseModule } from '../../src/database/database.module.js';
@@ -20,7 +20,6 @@ export interface AuthApp {
   app: NestExpressApplication;
   http: ReturnType<typeof request>;
   acts: Act[];
-  signals: Signal[];
   close(): Promise<void>;
 }
 
@@ -33,10 +32,9 @@ export async function startAuthApp(databaseUrl: string, environment: Record<stri
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new HttpErrorFilter());
   const acts: Act[] = [];
-  const signals: Signal[] = [];
-  app.get(RoomBus).listen({ onAct: ({ act }) => acts.push(act), onSignal: (signal) => signals.push(signal) });
+  app.get(RoomBus).listen({ onAct: ({ act }) => acts.push(act) });
   await app.listen(0, '127.0.0.1');
-  return { app, http: request(app.getHttpServer()), acts, signals, close: () => app.close() };
+  return { app, http: request(app.getHttpServer()), acts, close: () => app.close() };
 }
 
 /** An access token as another program that has the secret makes it. */
