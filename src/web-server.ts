@@ -6,6 +6,9 @@ import type { Config } from './config/config.js';
 /** What closing may take beyond the draining, before open requests are cut off. */
 export const CLOSE_MS = 5_000;
 
+/** Connections that may wait to be accepted, as far as the system lets them (net.core.somaxconn): after an outage all clients come back at once. */
+export const LISTEN_BACKLOG = 4_096;
+
 /** The application and its port, in this process. Its code is loaded from the construction on, beside whatever else starts. */
 export class WebServer {
   readonly #code = import('./application.js');
@@ -31,7 +34,7 @@ export class WebServer {
     await this.#app.init();
     const http = this.#app.getHttpServer();
     // Not by Nest's own listen, which logs a port in use with a stack before it rejects.
-    http.listen(config.port, config.host);
+    http.listen({ port: config.port, host: config.host, backlog: LISTEN_BACKLOG });
     await once(http, 'listening');
     return (http.address() as AddressInfo).port;
   }

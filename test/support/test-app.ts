@@ -1,9 +1,10 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createHmac, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createApplication } from '../../src/application.js';
 import { Config, loadSettings, type Settings } from '../../src/config/config.js';
-import { CLOSE_MS } from '../../src/web-server.js';
+import { CLOSE_MS, LISTEN_BACKLOG } from '../../src/web-server.js';
 import { createTestDatabase } from './test-database.js';
 
 const SECRET = 'a-secret-of-the-tests-0123456789-abcdefghij';
@@ -33,7 +34,8 @@ export async function startTestApp(settings: TestSettings = {}): Promise<TestApp
   let app: NestExpressApplication | undefined;
   try {
     app = await createApplication(config);
-    await app.listen(0, '127.0.0.1');
+    await app.init();
+    await once(app.getHttpServer().listen({ port: 0, host: '127.0.0.1', backlog: LISTEN_BACKLOG }), 'listening');
   } catch (error) {
     await app?.close();
     await database?.drop();
