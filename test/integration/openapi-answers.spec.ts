@@ -159,6 +159,7 @@ describe('refusals', () => {
       if (!route.includes(ADMIN) || !(route.includes('{room}') || isOfUser || /(access|notices)$/.test(route))) continue;
       await conversation.ask(route, 404, { token, ...(query && { query }), ...(path && { path }), ...(body !== undefined && { body }) });
     }
+    await conversation.ask(`DELETE ${ADMIN}/users/{user}/sessions`, 404, { token, path: { user: 'nobody-was-ever-called-so' } });
     await conversation.ask(`GET ${ADMIN}/connections`, 404, { token, query: { room: randomUUID() } });
     for (const [route, body] of [
       ['notices', { text: 'Back soon', level: 'info' }],
