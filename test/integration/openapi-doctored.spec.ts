@@ -26,12 +26,15 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** Whether the same answers, held against a document with a fault, show it. @param routes those that it can show at */
-function isFound(doctor: (doctored: OpenApi) => void, routes?: Set<string>): boolean {
-  const doctored = structuredClone(document);
+/** Whether the same answers, held against a document with a fault, show it. @param routes those that it can show at: the others are left out */
+function isFound(doctor: (doctored: OpenApi) => void, routes: Set<string>): boolean {
+  const paths = Object.entries(document.paths).filter(([path, methods]) =>
+    Object.keys(methods).some((method) => routes.has(`${method.toUpperCase()} ${path}`)),
+  );
+  const doctored = structuredClone({ ...document, paths: Object.fromEntries(paths) });
   doctor(doctored);
   const recorder = new OpenApiRecorder(doctored);
-  return talked.answers.some(({ route, ask, answer }) => (routes?.has(route) ?? true) && recorder.faultsOf(route, ask, answer).length > 0);
+  return talked.answers.some(({ route, ask, answer }) => routes.has(route) && recorder.faultsOf(route, ask, answer).length > 0);
 }
 
 const routes = new Map<string, Set<string>>();
@@ -88,10 +91,8 @@ describe('real answers and requests are not as a document says that', () => {
     expect(missed).toEqual([]);
   });
 
-  // That each field is seen, the test before has shown.
-  it('has a field of another type, of each third', () => {
-    const some = properties().filter((_, index) => index % 3 === 0);
-    const missed = some.filter(({ schema, name }) => {
+  it('has a field of another type', () => {
+    const missed = properties().filter(({ schema, name }) => {
       const changed = (doctored: OpenApi) => {
         const { properties: parts } = schemaOf(doctored, schema);
         parts[name] = { type: resolved(document, parts[name]!).type === 'boolean' ? 'string' : 'boolean' };
