@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean } from 'class-validator';
+import { LoginBody } from '../auth/sessions.dto.js';
 import type { SessionView } from '../auth/sessions.service.js';
 import { QueryFlag } from '../errors/query-values.js';
 import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
@@ -118,19 +119,7 @@ export class AdminUserPageBody extends PageBody {
   items!: AdminUserView[];
 }
 
-export class AdminSessionBody implements SessionView {
-  @ApiProperty({ format: 'uuid', description: 'The `sid` of its access tokens.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
-  id!: string;
-
-  @ApiProperty(TIME)
-  createdAt!: string;
-
-  @ApiProperty({ ...TIME, description: 'When its refresh token was last used, or the user logged in.' })
-  lastUsedAt!: string;
-
-  @ApiProperty({ ...TIME, description: 'When its refresh token expires unless it is used.' })
-  expiresAt!: string;
-
+export class AdminSessionBody extends LoginBody implements SessionView {
   @ApiProperty({ ...MAYBE_TIME, description: 'When it was ended: by logout, by an administrator, or by a refresh token used twice.' })
   endedAt!: string | null;
 }

@@ -11,7 +11,8 @@ export class OwnSessionParamsDto {
   session!: string;
 }
 
-export class OwnSessionBody implements LiveSession {
+/** What a login is, to whoever may see it. */
+export class LoginBody {
   @ApiProperty({ ...ID, description: 'The `sid` of its access tokens.' })
   id!: string;
 
@@ -23,7 +24,9 @@ export class OwnSessionBody implements LiveSession {
 
   @ApiProperty({ ...TIME, description: 'When its refresh token expires unless it is used.' })
   expiresAt!: string;
+}
 
+export class OwnSessionBody extends LoginBody implements LiveSession {
   @ApiProperty({ description: 'Whether this request came by it.', example: true })
   current!: boolean;
 }
