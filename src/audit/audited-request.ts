@@ -56,7 +56,7 @@ export function answeredOf(request: AuditedRequest, answer: unknown): { target: 
   const { id, ...rest } = Object(answer) as Record<string, unknown>;
   const target = { ...fieldsOf(rest), ...targetOf(request) };
   return {
-    target: Object.keys(target).length > 0 ? target : null,
+    target: unlessEmpty(target),
     details: request.method === 'POST' && typeof id === 'string' && !Object.values(target).includes(id) ? { id } : {},
   };
 }
@@ -68,9 +68,13 @@ export function actorOf({ principal }: Pick<AuditedRequest, 'principal'>): Audit
 }
 
 /** As it was sent: this is written before anything is checked. */
-function targetOf({ params, query, body }: AuditedRequest): Record<string, string> | null {
+function targetOf({ params, query, body }: AuditedRequest): AuditEntry['target'] {
   const target = { ...fieldsOf(body), ...fieldsOf(query) };
   for (const [name, value] of Object.entries(params)) if (typeof value === 'string') target[name] = value.slice(0, MAX_CHARS);
+  return unlessEmpty(target);
+}
+
+function unlessEmpty(target: Record<string, string>): AuditEntry['target'] {
   return Object.keys(target).length > 0 ? target : null;
 }
 
