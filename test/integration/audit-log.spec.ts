@@ -1,27 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AuditLog } from '../../src/audit/audit-log.js';
+import type { AuditRow } from '../support/audit-row.js';
 import { ChatServer } from '../support/chat-server.js';
 import { until } from '../support/until.js';
-
-interface Row {
-  seq: string;
-  action: string;
-  outcome: string;
-  actor_kind: string;
-  actor_id: string | null;
-  target: Record<string, string> | null;
-  address: string | null;
-  request_id: string | null;
-  details: Record<string, unknown> | null;
-}
 
 let server: ChatServer;
 let client: pg.Client;
 let from = 0;
 
-async function rows(): Promise<Row[]> {
-  return (await client.query<Row>('SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq', [from])).rows;
+async function rows(): Promise<AuditRow[]> {
+  return (await client.query<AuditRow>('SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq', [from])).rows;
 }
 
 const asAdmin = (method: string, path: string, body?: unknown, requestId = 'r1') => {

@@ -1,20 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { AuditLog } from '../../src/audit/audit-log.js';
+import type { AuditRow } from '../support/audit-row.js';
 import { refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
 import { until } from '../support/until.js';
-
-interface Row {
-  action: string;
-  outcome: string;
-  actor_kind: string;
-  actor_id: string | null;
-  target: Record<string, string> | null;
-  address: string | null;
-  request_id: string | null;
-  details: Record<string, unknown> | null;
-}
 
 const ACCOUNT = { username: 'ada', password: 'correct horse battery' };
 let server: ChatServer;
@@ -37,12 +27,12 @@ beforeEach(async () => {
   from = Number((await client.query<{ seq: string }>('SELECT seq FROM audit_head')).rows[0]!.seq);
 });
 
-const rows = async () => (await client.query<Row>('SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq', [from])).rows;
+const rows = async () => (await client.query<AuditRow>('SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq', [from])).rows;
 const enter = (way: string, body: object, requestId = 'r1') =>
   server.http(null, 'POST', `/v1/auth/${way}`, body, { 'x-request-id': requestId });
 
 /** The entries that there are once there are so many. */
-async function written(count: number): Promise<Row[]> {
+async function written(count: number): Promise<AuditRow[]> {
   await until(async () => (await rows()).length >= count, `there are ${count} entries`);
   const all = await rows();
   expect(all).toHaveLength(count);
@@ -120,7 +110,7 @@ describe('the audit log', () => {
 
 describe('of sockets the audit log', () => {
   const admin = () => ({ authorization: `Bearer ${server.test.token('root', { roles: ['admin'] })}` });
-  const shown = ({ action, outcome, actor_kind, actor_id, address, request_id, details }: Row) => [
+  const shown = ({ action, outcome, actor_kind, actor_id, address, request_id, details }: AuditRow) => [
     [action, outcome, address, request_id],
     actor_kind === 'anonymous' ? actor_id : `${actor_kind} ${actor_id}`,
     details,

@@ -98,27 +98,12 @@ export class RoomActs {
       case 'room.join':
       case 'room.leave':
         return by('POST', action.replace('room.', '/'));
-      case 'room.update':
-        return by('PATCH', '', { topic: `topic ${++this.#count}` });
-      case 'room.archive':
-      case 'room.unarchive':
-        return by('PATCH', '', { archived: action === 'room.archive' });
-      case 'room.delete':
-        return by('DELETE', '');
-      case 'member.set':
-        return by('PUT', `/members/${target}`, { role });
       case 'member.remove':
         return by('DELETE', `/members/${target.startsWith('new-') ? OTHER : target}`);
       case 'ban.list':
       case 'mute.list':
       case 'report.list':
         return by('GET', `/${action.replace('.list', 's')}`);
-      case 'ban.set':
-      case 'mute.set':
-        return by('PUT', `/${action.replace('.set', 's')}/${target}`, {});
-      case 'ban.lift':
-      case 'mute.lift':
-        return by('DELETE', `/${action.replace('.lift', 's')}/${target}`);
       case 'report.resolve': {
         const about = target.startsWith('new-') ? OTHER : target;
         const [report] = await this.server.get(DataSource).query<{ id: string }[]>(FIND_REPORT, [room, about]);
@@ -134,6 +119,11 @@ export class RoomActs {
         return by('DELETE', `/messages/${USERS.indexOf(OTHER) + 1}`);
       case 'read.set':
         return by('PUT', '/read', { seq: 1 });
+      default: {
+        const call = this.#callOf(action, target, role);
+        if (!call) throw new Error(`no route does ${action}`);
+        return by(...call);
+      }
     }
   }
 
@@ -144,25 +134,36 @@ export class RoomActs {
     switch (action) {
       case 'room.read':
         return by('GET', '/members');
-      case 'room.update':
-        return by('PATCH', '', { topic: `topic ${++this.#count}` });
-      case 'room.archive':
-      case 'room.unarchive':
-        return by('PATCH', '', { archived: action === 'room.archive' });
-      case 'room.delete':
-        return by('DELETE', '');
-      case 'member.set':
-        return by('PUT', `/members/${target}`, { role });
       case 'member.remove':
         return by('DELETE', `/members/${target}`);
+      default: {
+        const call = this.#callOf(action, target, role);
+        if (!call) throw new Error(`no route of administration does ${action}`);
+        return by(...call);
+      }
+    }
+  }
+
+  /** What is asked for in the same words under a room and under its administration. */
+  #callOf(action: RoomAction, target: string, role: Role): [method: string, path: string, body?: object] | undefined {
+    switch (action) {
+      case 'room.update':
+        return ['PATCH', '', { topic: `topic ${++this.#count}` }];
+      case 'room.archive':
+      case 'room.unarchive':
+        return ['PATCH', '', { archived: action === 'room.archive' }];
+      case 'room.delete':
+        return ['DELETE', ''];
+      case 'member.set':
+        return ['PUT', `/members/${target}`, { role }];
       case 'ban.set':
       case 'mute.set':
-        return by('PUT', `/${action.replace('.set', 's')}/${target}`, {});
+        return ['PUT', `/${action.replace('.set', 's')}/${target}`, {}];
       case 'ban.lift':
       case 'mute.lift':
-        return by('DELETE', `/${action.replace('.lift', 's')}/${target}`);
+        return ['DELETE', `/${action.replace('.lift', 's')}/${target}`];
       default:
-        throw new Error(`no route of administration does ${action}`);
+        return undefined;
     }
   }
 
