@@ -26,12 +26,14 @@ export class SanctionsAdminController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Ban a user from the server',
-    description: 'His requests are refused and his sockets close with 4203. Once more replaces reason and end.',
+    description:
+      'His requests are refused and his sockets close with 4203. Once more replaces reason and end. `conflict` for oneself, and for the last ' +
+      'administrator who can log in; `forbidden` to an API key when he is an administrator.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
-  ban(@CurrentUser() { userId: by }: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'conflict')
+  ban(@CurrentUser() by: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
     return this.access.banUser(user, { ...order, by });
   }
 
@@ -41,9 +43,13 @@ export class SanctionsAdminController {
   @RemovesInSilence('whether there is a ban, as 1 or 0.')
   @ApiOperation({ summary: 'Lift the ban of a user', description: 'No error when there is none.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  async unban(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+  async unban(
+    @CurrentUser() by: Principal,
+    @Param() { user }: UserParamsDto,
+    @Query() { dryRun }: DryRunQueryDto,
+  ): Promise<DryRunBody | undefined> {
     if (dryRun) return wouldGo(await this.sanctions.isOn('bans', user));
-    await this.access.unbanUser(user);
+    await this.access.unbanUser(user, by);
     return undefined;
   }
 
@@ -53,12 +59,14 @@ export class SanctionsAdminController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Mute a user on the whole server',
-    description: 'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end.',
+    description:
+      'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. `conflict` for oneself; `forbidden` to an ' +
+      'API key when he is an administrator.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')
-  mute(@CurrentUser() { userId: by }: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
+  @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'conflict')
+  mute(@CurrentUser() by: Principal, @Param() { user }: UserParamsDto, @Body() order: SanctionDto): Promise<void> {
     return this.access.muteUser(user, { ...order, by });
   }
 
@@ -68,9 +76,13 @@ export class SanctionsAdminController {
   @RemovesInSilence('whether there is a mute, as 1 or 0.')
   @ApiOperation({ summary: 'Lift the mute of a user', description: 'No error when there is none.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  async unmute(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+  async unmute(
+    @CurrentUser() by: Principal,
+    @Param() { user }: UserParamsDto,
+    @Query() { dryRun }: DryRunQueryDto,
+  ): Promise<DryRunBody | undefined> {
     if (dryRun) return wouldGo(await this.sanctions.isOn('mutes', user));
-    await this.access.unmuteUser(user);
+    await this.access.unmuteUser(user, by);
     return undefined;
   }
 

@@ -4,7 +4,7 @@ import { AccessControl } from '../auth/access-control.service.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { Audited } from '../audit/audited.js';
-import { ADMIN_ROLE, RequireScope } from '../auth/scopes.js';
+import { RequireScope } from '../auth/scopes.js';
 import { SessionsService } from '../auth/sessions.service.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
@@ -60,17 +60,16 @@ export class UsersAdminController {
     summary: 'Disable a user, or enable him again',
     description:
       'A disabled user cannot log in, call or open a socket, and his sockets close with 4203 on every instance. His logins, rooms and messages ' +
-      'stay. Nobody disables himself (`conflict`).',
+      'stay. `conflict` for oneself, and for the last administrator who can log in; `forbidden` to an API key when he is an administrator.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
   async setDisabled(
-    @CurrentUser() { userId }: Principal,
+    @CurrentUser() by: Principal,
     @Param() { user }: UserParamsDto,
     @Body() { disabled, reason }: DisabledDto,
   ): Promise<AdminUserDetailBody> {
-    if (disabled && user === userId) throw new ChatError('conflict', 'You cannot disable yourself.');
-    const isKnown = disabled ? await this.access.disableUser(user, userId, reason ?? null) : await this.access.enableUser(user);
+    const isKnown = disabled ? await this.access.disableUser(user, by, reason ?? null) : await this.access.enableUser(user, by);
     if (!isKnown) throw userNotFound();
     return this.#find(user);
   }
@@ -83,21 +82,18 @@ export class UsersAdminController {
     description:
       'They are in the access tokens that his logins get from now on. When they are others than before, his access tokens are void at once and his ' +
       'sockets close with 4101; his logins go on, and a refresh brings the new roles. The roles of a user without an account here are those of ' +
-      'his own tokens (`conflict`). The role `admin` is given and taken by users who have it, not by API keys.',
+      'his own tokens (`conflict`). `conflict` too when the last administrator who can log in would be none; `forbidden` to an API key when he is one, or is to be one.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
   async setRoles(
-    @CurrentUser() { key }: Principal,
+    @CurrentUser() by: Principal,
     @Param() { user }: UserParamsDto,
     @Body() { roles }: RolesDto,
   ): Promise<AdminUserDetailBody> {
-    const before = await this.#find(user);
-    if (before.username === null) throw new ChatError('conflict', 'The user does not log in here: his tokens say which roles he has.');
-    if (key && before.roles.includes(ADMIN_ROLE) !== roles.includes(ADMIN_ROLE)) {
-      throw new ChatError('forbidden', 'The role `admin` is given and taken by administrators, not by API keys.');
-    }
-    await this.access.setRoles(user, roles);
+    const { username } = await this.#find(user);
+    if (username === null) throw new ChatError('conflict', 'The user does not log in here: his tokens say which roles he has.');
+    await this.access.setRoles(user, roles, by);
     return this.#find(user);
   }
 
@@ -134,9 +130,13 @@ export class UsersAdminController {
       'if tokens of his may be about.',
   })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  async signOut(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+  async signOut(
+    @CurrentUser() by: Principal,
+    @Param() { user }: UserParamsDto,
+    @Query() { dryRun }: DryRunQueryDto,
+  ): Promise<DryRunBody | undefined> {
     if (dryRun) return wouldGo((await this.#find(user)).sessionCount);
-    if (!(await this.access.revokeUser(user))) throw userNotFound();
+    if (!(await this.access.revokeUser(user, by))) throw userNotFound();
     return undefined;
   }
 
@@ -149,11 +149,15 @@ export class UsersAdminController {
     description: 'Its tokens are void and its sockets close with 4101.',
   })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
-  async endSession(@Param() { user, session }: SessionParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+  async endSession(
+    @CurrentUser() by: Principal,
+    @Param() { user, session }: SessionParamsDto,
+    @Query() { dryRun }: DryRunQueryDto,
+  ): Promise<DryRunBody | undefined> {
     const isLive = await this.logins.isLive(user, session);
     if (isLive === null) throw new ChatError('not_found', 'The user has no such login.');
     if (dryRun) return wouldGo(isLive);
-    await this.access.endSession(user, session);
+    await this.access.endSession(user, session, by);
     return undefined;
   }
 

@@ -12,7 +12,7 @@ import { bearerToken, readUpgradeCredentials } from './upgrade-credentials.js';
 import { UserDirectory } from './user-directory.js';
 
 /** Names the user whom a backend acts for, percent-encoded where his id is not plain ASCII. */
-const ACTS_FOR = 'parley-user';
+export const ACTS_FOR = 'parley-user';
 
 /** What is asked with credentials. `principal` is whom they proved, from the moment they did: who is then refused is known by name. */
 export interface Claimed {

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ChatError } from '../errors/chat-error.js';
+import { ACTS_FOR } from './authenticator.js';
 import type { AuthenticatedRequest } from './current-user.js';
 import { hasScope, RequiredScope, type Scope } from './scopes.js';
 
@@ -13,6 +14,10 @@ export class ScopeGuard implements CanActivate {
     if (context.getType() !== 'http') return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const scope = this.reflector.get(RequiredScope, context.getHandler()) as Scope | undefined;
+    // Who acts for another would be believed to be him, in `by` and in lists, where only the key was asked.
+    if (scope !== undefined && request.headers[ACTS_FOR] !== undefined) {
+      throw new ChatError('forbidden', 'An API key administers as itself: leave the header Parley-User out.');
+    }
     if (scope !== undefined && !(request.principal && hasScope(request.principal, scope))) {
       throw new ChatError('forbidden', 'Only administrators may do this.');
     }

@@ -136,7 +136,7 @@ export class Reports {
     const tell = await this.sql.transaction(async (manager) => {
       const isNew = await decideReport(manager, id, resolution, 'server');
       if (!isNew || (decision !== 'ban' && decision !== 'mute')) return undefined;
-      return this.control.sanctionWithin(manager, decision, user, resolution);
+      return this.control.sanctionWithin(manager, decision, user, { ...resolution, by: { userId: resolution.by } });
     });
     tell?.();
   }

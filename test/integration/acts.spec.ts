@@ -200,6 +200,7 @@ describe('without a bus between the instances', () => {
     const issuedBefore = here.signed({ sub: `${name}-2` });
     await (await here.connect(`${name}-2`)).close();
     await here.get(AccessControl).revokeToken(`${name}-gone`, name, new Date(Date.now() + 60_000));
+    await here.http(`${name}-2`, 'GET', '/v1/me');
     await here.get(AccessControl).revokeUser(`${name}-2`);
     const fresh = await ChatServer.start({ DATABASE_URL: database.url });
     await expect(fresh.connect(name, { token })).rejects.toThrow('401');

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { UsersAdminController } from '../../src/admin/users-admin.controller.js';
 import { usersFound } from '../../src/admin/users-admin.repository.js';
-import type { Principal } from '../../src/auth/principal.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { AdministratorClient } from '../support/administrator.js';
 import type { ChatClient } from '../support/chat-client.js';
@@ -118,20 +116,130 @@ describe('users, on two instances', () => {
     await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin', 'staff'] });
     expect(await me(token)).toBe(200);
     expect(await root.done('GET', '/users?role=staff')).toMatchObject({ items: [{ id: user.id }] });
+    // One administrator is left.
+    await root.done('PUT', `/users/${(await register('colleague')).user.id}/roles`, { roles: ['admin'] });
     await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
     expect(rolesOf(((await login('promoted')).body as Login).accessToken)).toBeUndefined();
   });
 
-  it('an API key gives and takes any role but admin', async () => {
-    const { user } = await register('ambitious');
-    const principal = { userId: 'bot:k1', key: { id: 'k1', scopes: ['users:write'] } } as unknown as Principal;
-    const set = (roles: string[]) => here.get(UsersAdminController).setRoles(principal, { user: user.id }, { roles });
-    await expect(set(['admin'])).rejects.toMatchObject({ code: 'forbidden' });
-    expect(await set(['staff'])).toMatchObject({ roles: ['staff'] });
-    await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] });
-    await expect(set([])).rejects.toMatchObject({ code: 'forbidden' });
-    expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: ['admin'] });
-    expect(await set(['admin', 'staff'])).toMatchObject({ roles: ['admin', 'staff'] });
+  describe('an API key with the scope users:write', () => {
+    let key: string;
+    beforeAll(async () => {
+      ({ key } = (await root.done('POST', '/api-keys', { name: 'Shop', scopes: ['users:write'] })) as { key: string });
+    });
+    const byKey = async (method: string, path: string, body?: unknown) =>
+      (await here.http(null, method, `/v1/admin/users/${path}`, body, { authorization: `Bearer ${key}` })).status;
+
+    it('gives and takes any role but admin', async () => {
+      const { user } = await register('ambitious');
+      expect(await byKey('PUT', `${user.id}/roles`, { roles: ['admin'] })).toBe(403);
+      expect(await byKey('PUT', `${user.id}/roles`, { roles: ['staff'] })).toBe(200);
+      expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: ['staff'] });
+    });
+
+    it('does nothing to an administrator, whatever he has done to himself', async () => {
+      const { user } = await register('untouched');
+      const { items } = (await root
+        .done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] })
+        .then(() => root.done('GET', `/users/${user.id}/sessions`))) as { items: { id: string }[] };
+      const before = await root.done('GET', `/users/${user.id}`);
+      const acts: [string, string, unknown?][] = [
+        ['PUT', 'roles', { roles: [] }],
+        ['PUT', 'roles', { roles: ['admin', 'staff'] }],
+        ['PUT', 'disabled', { disabled: true }],
+        ['PUT', 'disabled', { disabled: false }],
+        ['PUT', 'ban'],
+        ['DELETE', 'ban'],
+        ['PUT', 'mute'],
+        ['DELETE', 'mute'],
+        ['DELETE', 'sessions'],
+        ['DELETE', `sessions/${items[0]!.id}`],
+      ];
+      for (const [method, path, body] of acts)
+        expect([method, path, await byKey(method, `${user.id}/${path}`, body)]).toEqual([method, path, 403]);
+      expect(await root.done('GET', `/users/${user.id}`)).toEqual(before);
+      await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
+      for (const [method, path, body] of acts)
+        if (path !== 'roles') expect(await byKey(method, `${user.id}/${path}`, body)).toBeLessThan(300);
+    });
+
+    it('never gives the role admin back to whom an administrator takes it from at that moment', async () => {
+      const { user } = await register('dismissed');
+      for (let round = 0; round < 15; round++) {
+        await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] });
+        const racing = Array.from({ length: 6 }, () => byKey('PUT', `${user.id}/roles`, { roles: ['admin'] }));
+        await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
+        expect(new Set(await Promise.all(racing))).toEqual(new Set([403]));
+        expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: [] });
+      }
+    });
+  });
+
+  describe('the last administrator with an account', () => {
+    const make = async (username: string) => {
+      const login = await register(username);
+      await root.done('PUT', `/users/${login.user.id}/roles`, { roles: ['admin'] });
+      return login;
+    };
+    let first: Login;
+    let second: Login;
+    beforeAll(async () => {
+      await admin.query(`UPDATE users SET roles = '{}'`);
+      first = await make('first-admin');
+      second = await make('second-admin');
+    });
+    const dismissals = (user: string): [string, string, unknown?][] => [
+      ['PUT', `/users/${user}/roles`, { roles: [] }],
+      ['PUT', `/users/${user}/disabled`, { disabled: true }],
+      ['PUT', `/users/${user}/ban`, { until: '2099-01-01T00:00:00Z' }],
+    ];
+    const undo = async (user: string) => {
+      await root.done('DELETE', `/users/${user}/ban`);
+      await root.done('PUT', `/users/${user}/disabled`, { disabled: false });
+      await root.done('PUT', `/users/${user}/roles`, { roles: ['admin'] });
+    };
+
+    it('cannot be lost, by whatever act, while others can', async () => {
+      for (const [method, path, body] of dismissals(second.user.id)) {
+        await root.done(method, path, body);
+        for (const last of dismissals(first.user.id))
+          expect([path, last[1], (await root.ask(...last)).status]).toEqual([path, last[1], 409]);
+        expect(await root.done('GET', `/users/${first.user.id}`)).toMatchObject({ roles: ['admin'], disabledAt: null, bannedAt: null });
+        await undo(second.user.id);
+      }
+      // What is no end of his office may be done to him.
+      for (const act of [
+        ['PUT', `/users/${first.user.id}/roles`, { roles: ['admin', 'staff'] }],
+        ['PUT', `/users/${first.user.id}/mute`, {}],
+        ['DELETE', `/users/${first.user.id}/mute`],
+        ['DELETE', `/users/${first.user.id}/sessions`],
+      ] as [string, string, unknown?][])
+        await root.done(...act);
+    });
+
+    it('is kept when all are dismissed at once, on two instances', async () => {
+      const other = new AdministratorClient(there, 'other-root');
+      for (let round = 0; round < 8; round++) {
+        const acts = [...dismissals(first.user.id), ...dismissals(second.user.id)];
+        const statuses = await Promise.all(acts.map(async (act, index) => (await (index < 3 ? root : other).ask(...act)).status));
+        expect(statuses).toContain(409);
+        const { rows } = await admin.query(
+          `SELECT FROM users WHERE 'admin' = ANY (roles) AND disabled_at IS NULL AND banned_at IS NULL AND id = ANY ($1)`,
+          [[first.user.id, second.user.id]],
+        );
+        expect(rows).toHaveLength(1);
+        await undo(first.user.id);
+        await undo(second.user.id);
+      }
+    });
+
+    it('is no matter of a server on which nobody logs in, nor where there is none', async () => {
+      const elsewhere = await ChatServer.start({ DATABASE_URL: database.url, LOCAL_ACCOUNTS: 'off' });
+      await root.done('PUT', `/users/${second.user.id}/roles`, { roles: [] });
+      await new AdministratorClient(elsewhere).done('PUT', `/users/${first.user.id}/roles`, { roles: [] });
+      await elsewhere.close();
+      for (const act of dismissals(first.user.id)) await root.done(...act);
+    });
   });
 
   it('logins are listed, ended one by one, and all together', async () => {
@@ -160,9 +268,15 @@ describe('users, on two instances', () => {
     expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ sessionCount: 0, tokensVoidUntil: expect.any(String) });
   });
 
-  it('nobody disables himself', async () => {
-    expect(await root.ask('PUT', '/users/root/disabled', { disabled: true })).toMatchObject({ status: 409 });
+  it('nobody disables, bans or mutes himself', async () => {
+    for (const [path, body] of [
+      ['disabled', { disabled: true }],
+      ['ban', {}],
+      ['mute', {}],
+    ] as const)
+      expect(await root.ask('PUT', `/users/root/${path}`, body)).toMatchObject({ status: 409 });
     expect((await root.ask('GET', '/users')).status).toBe(200);
+    expect((await here.http('root', 'GET', '/v1/me')).status).toBe(200);
   });
 
   it('an unknown user is not made by being asked about', async () => {
@@ -170,6 +284,9 @@ describe('users, on two instances', () => {
       ['GET', '/users/nobody'],
       ['PUT', '/users/nobody/disabled', { disabled: true }],
       ['PUT', '/users/nobody/roles', { roles: ['admin'] }],
+      ['DELETE', '/users/nobody/sessions'],
+      ['DELETE', '/users/nobody/sessions?dryRun=true'],
+      ['GET', '/users/nobody'],
     ] as const)
       expect((await root.ask(method, path, body)).status).toBe(404);
   });

@@ -128,6 +128,32 @@ describe('an API key', () => {
       expect([path, (await call(key, method, path, body)).status]).toEqual([path, 403]);
   });
 
+  it('administers as itself: Parley-User is refused there, and nothing is done in the name of him whom it names', async () => {
+    const { id, key } = await make(['users:act', 'users:write', 'keys:write']);
+    for (const [method, path, body] of [
+      ['PUT', '/v1/admin/users/u7/ban', {}],
+      ['POST', '/v1/admin/api-keys', { name: 'More', scopes: ['keys:write'] }],
+    ] as const) {
+      const refused = await call(key, method, path, body, { 'parley-user': 'ceo' });
+      expect([path, refused.status, refused.body.message]).toEqual([
+        path,
+        403,
+        'An API key administers as itself: leave the header Parley-User out.',
+      ]);
+      expect((await call(key, method, path, body)).status).toBeLessThan(300);
+    }
+    expect((await call(admin(), 'GET', '/v1/admin/bans?user=u7')).body.items).toMatchObject([{ by: `bot:${id}` }]);
+    await call(admin(), 'DELETE', '/v1/admin/users/u7/ban');
+    const denied = async () =>
+      (
+        await rows.query(`SELECT action FROM audit_log WHERE outcome = 'denied' AND actor_kind = 'key' AND actor_id = $1 ORDER BY seq`, [
+          id,
+        ])
+      ).rows;
+    await until(async () => (await denied()).length === 2, 'both refusals are in the audit log');
+    expect(await denied()).toEqual([{ action: 'user.ban' }, { action: 'key.create' }]);
+  });
+
   it('cannot make a key with scopes that it lacks', async () => {
     const { key, botUser } = await make(['keys:write', 'notices:write']);
     const refused = await call(key, 'POST', '/v1/admin/api-keys', { name: 'More', scopes: ['notices:write', 'users:write'] });

@@ -155,7 +155,8 @@ describe('refusals', () => {
     for (const [route] of recorder.operations) {
       const { query, body, path } = example(route);
       // What lists or ends nothing of a user who was never seen is answered all the same.
-      const isOfUser = /\{user\}(\/(disabled|roles|sessions\/\{session\}))?$/.test(route);
+      const isOfUser =
+        /\{user\}(\/(disabled|roles|sessions\/\{session\}))?$/.test(route) || route === `DELETE ${ADMIN}/users/{user}/sessions`;
       if (!route.includes(ADMIN) || !(route.includes('{room}') || isOfUser || /(access|notices)$/.test(route))) continue;
       await conversation.ask(route, 404, { token, ...(query && { query }), ...(path && { path }), ...(body !== undefined && { body }) });
     }
@@ -172,6 +173,7 @@ describe('refusals', () => {
     await conversation.ask('GET /v1/me', 200, conversation.as('foreigner'));
     await conversation.ask(`PUT ${ADMIN}/users/{user}/roles`, 409, { token, path: { user: 'foreigner' }, body: { roles: [] } });
     await conversation.ask(`PUT ${ADMIN}/users/{user}/disabled`, 409, { token, path: { user: 'root' }, body: { disabled: true } });
+    for (const kind of ['ban', 'mute']) await conversation.ask(`PUT ${ADMIN}/users/{user}/${kind}`, 409, { token, path: { user: 'root' } });
     const room = await conversation.room({ type: 'public' });
     const member = { room, user: 'ada' };
     await conversation.ask(`PUT ${ADMIN}/rooms/{room}/members/{user}`, 409, { token, path: member, body: { role: 'member' } });

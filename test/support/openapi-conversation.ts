@@ -195,11 +195,11 @@ export class Conversation {
     const { user } = (await this.ask('POST /v1/auth/register', 201, { body: account })) as { user: { id: string } };
     await this.ask('POST /v1/auth/login', 200, { body: account });
     const his = (asked: Ask = {}): Ask => root({ ...asked, path: { user: user.id, ...asked.path } });
-    await this.ask(`PUT ${ADMIN}/users/{user}/roles`, 200, his({ body: { roles: ['admin'] } }));
+    await this.ask(`PUT ${ADMIN}/users/{user}/roles`, 200, his({ body: { roles: ['editor'] } }));
     await this.ask(`PUT ${ADMIN}/users/{user}/disabled`, 200, his({ body: { disabled: true, reason: 'Left' } }));
     const users = (await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { limit: 1 } }))) as { nextCursor: string };
     await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { cursor: users.nextCursor } }));
-    await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { q: 'Turi', role: 'admin', disabled: 'true' } }));
+    await this.ask(`GET ${ADMIN}/users`, 200, root({ query: { q: 'Turi', role: 'editor', disabled: 'true' } }));
     await this.ask(`GET ${ADMIN}/users/{user}`, 200, his());
     await this.ask(`PUT ${ADMIN}/users/{user}/disabled`, 200, his({ body: { disabled: false } }));
     const list = (await this.ask(`GET ${ADMIN}/users/{user}/sessions`, 200, his({ query: { limit: 1 } }))) as {
