@@ -48,6 +48,7 @@ export class SanctionsAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
+    if (dryRun) await this.access.assertMayActOn(user, by);
     if (dryRun) return wouldGo(await this.sanctions.isOn('bans', user));
     await this.access.unbanUser(user, by);
     return undefined;
@@ -81,6 +82,7 @@ export class SanctionsAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
+    if (dryRun) await this.access.assertMayActOn(user, by);
     if (dryRun) return wouldGo(await this.sanctions.isOn('mutes', user));
     await this.access.unmuteUser(user, by);
     return undefined;

@@ -135,6 +135,7 @@ export class UsersAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
+    if (dryRun) await this.access.assertMayActOn(user, by);
     if (dryRun) return wouldGo((await this.#find(user)).sessionCount);
     if (!(await this.access.revokeUser(user, by))) throw userNotFound();
     return undefined;
@@ -156,6 +157,7 @@ export class UsersAdminController {
   ): Promise<DryRunBody | undefined> {
     const isLive = await this.logins.isLive(user, session);
     if (isLive === null) throw new ChatError('not_found', 'The user has no such login.');
+    if (dryRun) await this.access.assertMayActOn(user, by);
     if (dryRun) return wouldGo(isLive);
     await this.access.endSession(user, session, by);
     return undefined;

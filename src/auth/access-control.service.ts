@@ -129,6 +129,11 @@ export class AccessControl {
     return ((await this.#actOn(user, { by }, END_SESSION, [session, user])) ?? 0) > 0;
   }
 
+  /** For a dry run of what takes nothing but sanctions or logins away. @throws {ChatError} as the act would for who does it */
+  async assertMayActOn(user: string, by: Actor): Promise<void> {
+    await this.sql.transaction((manager) => holdUser(manager, user, { by }));
+  }
+
   /** Closes one connection, on whichever instance, if it is open. Its user may come back at once. */
   async closeConnection(connection: string): Promise<void> {
     await this.#run(CLOSE_CONNECTION, [connection]);

@@ -121,7 +121,7 @@ export class Reports {
     if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
     const report = await this.reports.find(id);
     if (report.user_id === caller.userId) throw new ChatError('forbidden', OWN_REPORT);
-    if (decision !== 'remove') await this.#resolveOnServer(report, resolution);
+    if (decision !== 'remove') await this.#resolveOnServer(caller, report, resolution);
     else if (report.room_id === null) throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
     else {
       await this.log.transact(report.room_id, async (tx) => {
@@ -131,12 +131,12 @@ export class Reports {
     return reportView(await this.reports.find(id), 'admin');
   }
 
-  async #resolveOnServer({ id, user_id: user }: ReportRow, resolution: Resolution): Promise<void> {
+  async #resolveOnServer(caller: Principal, { id, user_id: user }: ReportRow, resolution: Resolution): Promise<void> {
     const { decision } = resolution;
     const tell = await this.sql.transaction(async (manager) => {
       const isNew = await decideReport(manager, id, resolution, 'server');
       if (!isNew || (decision !== 'ban' && decision !== 'mute')) return undefined;
-      return this.control.sanctionWithin(manager, decision, user, { ...resolution, by: { userId: resolution.by } });
+      return this.control.sanctionWithin(manager, decision, user, { ...resolution, by: caller });
     });
     tell?.();
   }

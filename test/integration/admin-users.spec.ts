@@ -125,7 +125,7 @@ describe('users, on two instances', () => {
   describe('an API key with the scope users:write', () => {
     let key: string;
     beforeAll(async () => {
-      ({ key } = (await root.done('POST', '/api-keys', { name: 'Shop', scopes: ['users:write'] })) as { key: string });
+      ({ key } = (await root.done('POST', '/api-keys', { name: 'Shop', scopes: ['users:write', 'reports:write'] })) as { key: string });
     });
     const byKey = async (method: string, path: string, body?: unknown) =>
       (await here.http(null, method, `/v1/admin/users/${path}`, body, { authorization: `Bearer ${key}` })).status;
@@ -137,7 +137,7 @@ describe('users, on two instances', () => {
       expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: ['staff'] });
     });
 
-    it('does nothing to an administrator, whatever he has done to himself', async () => {
+    it('does nothing to an administrator, nor by deciding a report about him', async () => {
       const { user } = await register('untouched');
       const { items } = (await root
         .done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] })
@@ -154,9 +154,16 @@ describe('users, on two instances', () => {
         ['DELETE', 'mute'],
         ['DELETE', 'sessions'],
         ['DELETE', `sessions/${items[0]!.id}`],
+        ['DELETE', 'ban?dryRun=true'],
+        ['DELETE', 'sessions?dryRun=true'],
       ];
       for (const [method, path, body] of acts)
         expect([method, path, await byKey(method, `${user.id}/${path}`, body)]).toEqual([method, path, 403]);
+      const { body: report } = await here.http('reporter', 'POST', `/v1/users/${user.id}/reports`, { reason: 'abuse' });
+      for (const decision of ['ban', 'mute']) {
+        const resolve = `../reports/${(report as { id: string }).id}/resolve`;
+        expect(await byKey('POST', resolve, { decision, reason: 'Because' })).toBe(403);
+      }
       expect(await root.done('GET', `/users/${user.id}`)).toEqual(before);
       await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
       for (const [method, path, body] of acts)

@@ -49,7 +49,7 @@ export class RoomActs {
     await server.http('serverDisabled', 'GET', '/v1/me');
     await control.muteUser('serverMuted');
     await control.banUser('serverBanned');
-    await control.disableUser('serverDisabled', 'root', null);
+    await control.disableUser('serverDisabled', { userId: 'root' }, null);
     return new RoomActs(server);
   }
 
