@@ -119,7 +119,7 @@ describe('a login under way', () => {
     other = new pg.Client({ connectionString: database.url });
     await other.connect();
     ({ id: user } = (await call((await login()).accessToken, 'GET', '/v1/me')).body as { id: string });
-    await here.get(AccessControl).setRoles(user, ['admin']);
+    await here.get(AccessControl).setRoles(user, ['staff']);
     await other.query('BEGIN');
   });
   afterEach(() => other.end());
@@ -144,20 +144,20 @@ describe('a login under way', () => {
 
   it('that read the roles first is void with them', async () => {
     const { accessToken } = await login();
-    expect(await rolesOf(accessToken)).toEqual(['admin']);
+    expect(await rolesOf(accessToken)).toEqual(['staff']);
     const { rows } = await other.query<{ roles: string[]; signed_at: number }>(OPEN_SESSION.text, [
       randomUUID(),
       user,
       randomBytes(32),
       60,
     ]);
-    expect(rows[0]!.roles).toEqual(['admin']);
+    expect(rows[0]!.roles).toEqual(['staff']);
     const taken = here.get(AccessControl).setRoles(user, []);
     await somebodyWaits();
     const { rows: late } = await other.query<{ signed_at: number }>(OPEN_SESSION.text, [randomUUID(), user, randomBytes(32), 60]);
     await other.query('COMMIT');
     await taken;
-    const token = (parley: object) => here.signed({ sub: user, roles: ['admin'], parley });
+    const token = (parley: object) => here.signed({ sub: user, roles: ['staff'], parley });
     for (const { signed_at: at } of [...rows, ...late]) expect(await status(token({ at }))).toBe(401);
   });
 
