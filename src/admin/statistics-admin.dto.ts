@@ -87,7 +87,7 @@ export class PeriodBody implements PeriodView {
   @ApiProperty({ ...COUNT, description: 'Users who sent something, each once.', example: 17 })
   activeUsers!: number;
 
-  @ApiProperty({ ...COUNT, description: 'Users seen for the first time.', example: 2 })
+  @ApiProperty({ ...COUNT, description: 'Users seen for the first time, or banned or muted before that.', example: 2 })
   newUsers!: number;
 
   @ApiProperty({ ...COUNT, description: 'Rooms made.', example: 1 })

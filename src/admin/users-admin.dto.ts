@@ -81,7 +81,7 @@ export class AdminUserBody implements AdminUserView {
   @ApiProperty({ type: [String], description: 'Those given here; tokens from elsewhere may say others.', example: ['admin'] })
   roles!: string[];
 
-  @ApiProperty({ ...TIME, description: 'When the server first saw the user.' })
+  @ApiProperty({ ...TIME, description: 'When the server first saw the user, or was told of him by a ban or a mute.' })
   createdAt!: string;
 
   @ApiProperty({ ...MAYBE_TIME, description: 'When his last visible presence ended; null before the first end.' })

@@ -17,7 +17,11 @@ export class UserBody implements UserView {
   @ApiProperty({ type: String, nullable: true, example: 'Ada Lovelace' })
   name!: string | null;
 
-  @ApiProperty({ format: 'date-time', description: 'When the server first saw the user.', example: '2026-11-24T12:00:00.000Z' })
+  @ApiProperty({
+    format: 'date-time',
+    description: 'When the server first saw the user, or was told of him by a ban or a mute.',
+    example: '2026-11-24T12:00:00.000Z',
+  })
   createdAt!: string;
 }
 
