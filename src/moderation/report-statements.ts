@@ -37,17 +37,22 @@ export interface OverruledDecision {
 const REPORT = `r.id, r.reporter_id, r.user_id, r.room_id, r.seq, r.reason, r.note, r.text, r.created_at, r.decision, r.decided_by,
   r.decision_reason, r.decision_until, r.decided_at, r.decided_by_server, r.overruled`;
 
-/**
- * A report, unless the reporter has an open one of the thing, or has made $9 in the last hour. $1 id, $2 reporter, $3 user, $4 room, $5 seq,
- * $6 reason, $7 note, $8 text.
- */
+/** Reports of one reporter ($1) are made one after the other until the end of the transaction: so what is counted stays so. */
+export const HOLD_REPORTER = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 8))';
+
+/** When the reporter $1 made $2 reports in the last hour: how long it takes until he may make another. */
+export const WAIT_FOR_REPORT: Statement = {
+  name: 'wait_for_report',
+  text: `SELECT ceil(extract(epoch FROM r.created_at + interval '1 hour' - clock_timestamp()) * 1000)::integer AS wait_ms
+    FROM reports r WHERE r.reporter_id = $1 AND r.created_at > clock_timestamp() - interval '1 hour'
+    ORDER BY r.created_at DESC OFFSET $2::integer - 1 LIMIT 1`,
+};
+
+/** $1 id, $2 reporter, $3 user, $4 room, $5 seq, $6 reason, $7 note, $8 text. */
 export const INSERT_REPORT: Statement = {
-  name: 'insert_report',
+  name: 'insert_report_v2',
   text: `INSERT INTO reports AS r (id, reporter_id, user_id, room_id, seq, reason, note, text)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8
-    WHERE (SELECT count(*) FROM reports x WHERE x.reporter_id = $2 AND x.created_at > now() - interval '1 hour') < $9
-    ON CONFLICT DO NOTHING
-    RETURNING ${REPORT}`,
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${REPORT}`,
 };
 
 export const FIND_OPEN_REPORT: Statement = {

@@ -18,7 +18,16 @@ import { OWN_REPORT } from '../rooms/room-access.js';
 import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
 import type { PageRequest } from '../rooms/rooms.repository.js';
 import { removeUnderLock } from './message-removals.service.js';
-import { type Decision, FIND_OPEN_REPORT, FIND_REPORT, INSERT_REPORT, type ReportReason, type ReportRow } from './report-statements.js';
+import {
+  type Decision,
+  FIND_OPEN_REPORT,
+  FIND_REPORT,
+  HOLD_REPORTER,
+  INSERT_REPORT,
+  type ReportReason,
+  type ReportRow,
+  WAIT_FOR_REPORT,
+} from './report-statements.js';
 import {
   decideReport,
   type ReportFilter,
@@ -45,7 +54,6 @@ interface Subject {
 const ACT_SCOPES: Record<Decision, Scope | null> = { dismiss: null, remove: 'messages:write', mute: 'users:write', ban: 'users:write' };
 
 const REPORTS_PER_HOUR = 30;
-const RETRY_MS = 600_000;
 
 /** What users report, and what moderators make of it. Errors of all: {ChatError} not_found, forbidden, unavailable, timeout. */
 @Injectable()
@@ -145,14 +153,22 @@ export class Reports {
     reporter: string,
     { user, room, seq, text }: Subject,
     { reason, note = null }: { reason: ReportReason; note?: string | null | undefined },
-  ) {
-    const most = this.config.limits ? REPORTS_PER_HOUR : Number.MAX_SAFE_INTEGER;
-    const [made] = await this.sql.query<ReportRow>(INSERT_REPORT, [uuidv7(), reporter, user, room, seq, reason, note, text, most]);
-    if (made) return { report: reportView(made, 'admin'), created: true };
-    const [open] = await this.sql.query<ReportRow>(FIND_OPEN_REPORT, [reporter, user, room, seq]);
-    if (!open) throw rateLimited(RETRY_MS);
-    return { report: reportView(open, 'admin'), created: false };
+  ): Promise<{ report: ReportView; created: boolean }> {
+    return this.sql.transaction(async (manager) => {
+      await manager.query(HOLD_REPORTER, [reporter]);
+      const [open] = await manager.query<ReportRow[]>(FIND_OPEN_REPORT.text, [reporter, user, room, seq]);
+      if (open) return { report: reportView(open, 'admin'), created: false };
+      const [full] = this.config.limits ? await manager.query<WaitRow[]>(WAIT_FOR_REPORT.text, [reporter, REPORTS_PER_HOUR]) : [];
+      if (full) throw rateLimited(full.wait_ms);
+      const values = [uuidv7(), reporter, user, room, seq, reason, note, text];
+      const [made] = await manager.query<ReportRow[]>(INSERT_REPORT.text, values);
+      return { report: reportView(made!, 'admin'), created: true };
+    });
   }
+}
+
+interface WaitRow {
+  wait_ms: number;
 }
 
 async function removeReported(tx: LogTransaction, { seq }: ReportRow, { by, reason }: Resolution): Promise<void> {

@@ -8,7 +8,7 @@ import { APPEND_JOINS, APPEND_MESSAGES } from '../../src/log/append-statements.j
 import { FOLLOW, READ_AFTER } from '../../src/log/replay-statements.js';
 import { MESSAGE_PAGE } from '../../src/messaging/history-statements.js';
 import { SEARCH_MESSAGES } from '../../src/moderation/message-statements.js';
-import { FIND_OPEN_REPORT, INSERT_REPORT } from '../../src/moderation/report-statements.js';
+import { FIND_OPEN_REPORT, INSERT_REPORT, WAIT_FOR_REPORT } from '../../src/moderation/report-statements.js';
 import { SET_READ_MARKS } from '../../src/messaging/read-mark-statements.js';
 import { LIST_MY_ROOMS } from '../../src/rooms/room-statements.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -52,7 +52,8 @@ describe('a plan that was made while the tables were empty reads few pages of la
     [COUNT_MESSAGES, [[quiet, room], 100]],
     [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000, 1_000]],
     [SEARCH_MESSAGES, [null, room, null, null, false, null, null, 500, '%x%', 51]],
-    [INSERT_REPORT, [randomUUID(), 'u1', 'u2', room, 1, 'spam', null, 'hi', 30]],
+    [INSERT_REPORT, [randomUUID(), 'u1', 'u2', room, 1, 'spam', null, 'hi']],
+    [WAIT_FOR_REPORT, ['r1', 30]],
     [FIND_OPEN_REPORT, ['u1', 'u2', room, 1]],
   ];
   let database: TestDatabase;
