@@ -36,7 +36,7 @@ export interface BulkRemoval {
   /** Removed by this call; with `dryRun`, all that there are to remove. */
   messages: number;
   rooms: number;
-  /** False: there are more, call again. */
+  /** False: one call does not do it; there are more, call again. */
   complete: boolean;
 }
 
@@ -114,7 +114,7 @@ export class MessageRemovals {
     const values = [which.sender, which.room ?? null, which.from ?? null, which.to ?? null];
     if (order.dryRun) {
       const [row] = await this.sql.query<SenderCountRow>(COUNT_OF_SENDER, values);
-      return { messages: row!.messages, rooms: row!.rooms, complete: true };
+      return { messages: row!.messages, rooms: row!.rooms, complete: row!.messages <= BULK_MESSAGES };
     }
     const rows = await this.sql.query<SenderMessageRow>(MESSAGES_OF_SENDER, [...values, BULK_MESSAGES + 1]);
     const byRoom = new Map<string, number[]>();

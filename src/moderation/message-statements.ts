@@ -38,7 +38,7 @@ export interface SenderCountRow {
 }
 
 /**
- * Messages by room, in a room the newest first, behind ($6 room, $7 seq): $1 sender, $2 room, $3 from, $4 to, $5 whether deleted ones too,
+ * Messages by room, in a room the newest first, behind ($6 room, $7 seq): $1 sender, $2 room, $3 from, $4 to, $5 whether deleted ones, and those of deleted rooms, too,
  * $8 how many are looked at, $9 the pattern of the text, $10 how many are wanted. What was looked at and does not match counts, so that a
  * page costs what it costs, however rare the text is; `end_room` and `end_seq` say where the looking ended, when that was not at the end.
  * The text of a removed message is what was removed.
@@ -57,7 +57,7 @@ const search = (which: string) => `WITH looked AS MATERIALIZED (
         SELECT y.text FROM message_removals y
         WHERE m.deleted_at IS NOT NULL AND y.room_id = m.room_id AND y.seq = m.seq ORDER BY y.removed_seq DESC LIMIT 1
       ) k ON true
-      WHERE r.id BETWEEN coalesce($2::uuid, $6::uuid, ${FIRST}) AND coalesce($2::uuid, ${LAST})
+      WHERE r.id BETWEEN coalesce($2::uuid, $6::uuid, ${FIRST}) AND coalesce($2::uuid, ${LAST}) AND ($5::boolean OR r.deleted_at IS NULL)
       ORDER BY r.id, m.seq DESC LIMIT $8::integer
     )
     SELECT e.room_id AS end_room, e.seq AS end_seq, f.*

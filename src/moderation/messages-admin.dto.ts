@@ -49,7 +49,12 @@ export class MessageSearchDto extends PageQueryDto {
   @IsTime()
   to?: Date;
 
-  @ApiPropertyOptional({ enum: ['true', 'false'], type: String, description: 'Whether deleted messages are among them.', example: 'true' })
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    type: String,
+    description: 'Whether deleted messages, and those of deleted rooms, are among them.',
+    example: 'true',
+  })
   @IfGiven()
   @Transform(truth)
   @IsIn([true, false], { message: 'must be true or false' })
@@ -96,7 +101,7 @@ export class BulkRemovalBody implements BulkRemoval {
   @ApiProperty({ type: 'integer', description: 'In so many rooms.', example: 3 })
   rooms!: number;
 
-  @ApiProperty({ description: 'False: there are more, call again.', example: true })
+  @ApiProperty({ description: 'False: one call does not do it; there are more, call again.', example: true })
   complete!: boolean;
 }
 

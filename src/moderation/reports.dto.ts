@@ -1,7 +1,6 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsIn, Matches } from 'class-validator';
-import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
+import { IsIn, ValidateBy } from 'class-validator';
+import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { RoomParams } from '../rooms/room.params.js';
@@ -12,20 +11,16 @@ const ID = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' } a
 const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
 const NOTE = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Third time today' } as const;
 const STATUSES = ['open', 'resolved'] as const;
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
 
 export class ReportParams {
   @ApiProperty({ ...ID, description: 'Id of the report.' })
-  @Transform(lowerCase)
-  @Matches(UUID, { message: 'must be a UUID' })
+  @IsUuid()
   report!: string;
 }
 
 export class RoomReportParams extends RoomParams {
   @ApiProperty({ ...ID, description: 'Id of the report.' })
-  @Transform(lowerCase)
-  @Matches(UUID, { message: 'must be a UUID' })
+  @IsUuid()
   report!: string;
 }
 
@@ -56,8 +51,7 @@ export class RoomReportQueryDto extends PageQueryDto {
 export class ReportQueryDto extends RoomReportQueryDto {
   @ApiPropertyOptional({ ...ID, description: 'Only about messages of this room.' })
   @IfGiven()
-  @Transform(lowerCase)
-  @Matches(UUID, { message: 'must be a UUID' })
+  @IsUuid()
   room?: string;
 
   @ApiPropertyOptional({ description: 'Only about this user.', minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' })
@@ -75,6 +69,19 @@ export class ReportQueryDto extends RoomReportQueryDto {
   decidedIn?: DecidedIn;
 }
 
+const ENDING: readonly Decision[] = ['mute', 'ban'];
+
+/** Only of what ends: a dismissal or a removal does not. */
+function EndsSomething(): PropertyDecorator {
+  return ValidateBy({
+    name: 'endsSomething',
+    validator: {
+      validate: (_, given) => ENDING.includes((given!.object as ResolutionDto).decision),
+      defaultMessage: () => `goes with ${ENDING.join(' or ')} only`,
+    },
+  });
+}
+
 export class ResolutionDto {
   @ApiProperty({ enum: DECISIONS, description: 'What is to be done, in one go with closing the report.', example: 'dismiss' })
   @IsIn(DECISIONS, { message: `must be one of ${DECISIONS.join(', ')}` })
@@ -87,11 +94,12 @@ export class ResolutionDto {
   @ApiPropertyOptional({
     type: String,
     format: 'date-time',
-    description: 'When the mute or the ban ends by itself; without it, not before it is lifted.',
+    description: 'With `mute` or `ban`: when it ends by itself; without it, not before it is lifted.',
     example: '2099-01-01T00:00:00.000Z',
   })
   @IfGiven()
   @IsTime({ future: true })
+  @EndsSomething()
   until?: Date;
 }
 

@@ -16,7 +16,7 @@ import { requireUnderLock, targetFacts } from '../rooms/membership-changes.js';
 import type { Page } from '../rooms/page-cursor.js';
 import { OWN_REPORT } from '../rooms/room-access.js';
 import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
-import type { PageRequest } from '../rooms/rooms.repository.js';
+import { type PageRequest, RoomsRepository } from '../rooms/rooms.repository.js';
 import { removeUnderLock } from './message-removals.service.js';
 import {
   type Decision,
@@ -67,6 +67,7 @@ export class Reports {
     private readonly directory: UserDirectory,
     private readonly control: AccessControl,
     private readonly reports: ReportsRepository,
+    private readonly rooms: RoomsRepository,
   ) {}
 
   /** Of a message that the reporter may read. One that he has reported already, and nobody decided yet, is the same report. */
@@ -129,10 +130,14 @@ export class Reports {
     if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
     const report = await this.reports.find(id);
     if (report.user_id === caller.userId) throw new ChatError('forbidden', OWN_REPORT);
-    if (decision !== 'remove') await this.#resolveOnServer(caller, report, resolution);
-    else if (report.room_id === null) throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
+    const { room_id: room } = report;
+    if (decision === 'remove' && room === null)
+      throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
+    // What was said in a room that is gone is gone with it: to decide so is all there is to do.
+    const isInLog = decision === 'remove' && (await this.rooms.find(room!)) !== null;
+    if (!isInLog) await this.#resolveOnServer(caller, report, resolution);
     else {
-      await this.log.transact(report.room_id, async (tx) => {
+      await this.log.transact(room!, async (tx) => {
         if (await decideReport(tx.manager, id, resolution, 'server')) await removeReported(tx, report, resolution);
       });
     }

@@ -104,6 +104,10 @@ describe('a message that a moderator removes', () => {
     expect(await remove({ dryRun: true })).toEqual({ messages: 130, rooms: 1, complete: true });
     expect(await remove({ room: rooms[0] })).toEqual({ messages: 0, rooms: 0, complete: true });
     expect(await remove({})).toEqual({ messages: 130, rooms: 1, complete: true });
+    const many = `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
+      SELECT $1, i, i, $2, 'm' || i, 'spam', '{}', now() FROM generate_series(1000, 2000) i`;
+    await server.test.app.get(DataSource).query(many, [rooms[1], bob]);
+    expect(await remove({ dryRun: true })).toEqual({ messages: 1_001, rooms: 1, complete: false });
     const { messages } = await ask(ann, 'GET', `/rooms/${rooms[0]}/messages?limit=200`, 200);
     expect((messages as { text: string }[]).filter(({ text }) => text !== '').map(({ text }) => text)).toEqual(['mine']);
     expect(await ask('root', 'GET', `/admin/messages/${rooms[1]}/7`, 200)).toMatchObject({ removals: [{ text: 'spam 6' }] });
@@ -240,6 +244,37 @@ describe('reports', () => {
     expect((await ask('root', 'GET', `/admin/reports?status=open&room=${room}`, 200)).items).toHaveLength(1);
     await ask(bob, 'GET', '/me', 200);
     expect(await decide(['reports:write', 'messages:write'], 'remove')).toEqual([200, 'remove']);
+  });
+
+  it('end with the mute or the ban that was decided; what does not end takes no end', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await server.room(ann, 'public', [bob]);
+    const path = `/rooms/${room}/messages/${await send(bob, room, 'hm')}/reports`;
+    const { id } = await ask(ann, 'POST', path, 201, { reason: 'abuse' });
+    const until = '2099-01-01T00:00:00.000Z';
+    for (const decision of ['dismiss', 'remove']) {
+      for (const route of [`/admin/reports/${id}/resolve`, `/rooms/${room}/reports/${id}/resolve`]) {
+        const { details } = await ask('root', 'POST', route, 400, { decision, reason: 'x', until });
+        expect(details).toEqual([{ path: 'until', message: 'goes with mute or ban only' }]);
+      }
+    }
+    const decided = await ask('root', 'POST', `/admin/reports/${id}/resolve`, 200, { decision: 'mute', reason: 'x', until });
+    expect(decided.resolution.until).toBe(until);
+  });
+
+  it('of a message whose room is gone are decided all the same', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await server.room(ann, 'public', [bob]);
+    const seq = await send(bob, room, 'gone with its room');
+    const { id } = await ask(ann, 'POST', `/rooms/${room}/messages/${seq}/reports`, 201, { reason: 'abuse' });
+    await ask(ann, 'DELETE', `/rooms/${room}`, 200);
+    const search = async (more: string) => (await ask('root', 'GET', `/admin/messages?sender=${bob}${more}`, 200)).items as object[];
+    expect([await search(''), await search(`&room=${room}`)]).toEqual([[], []]);
+    expect(await search('&includeDeleted=true')).toMatchObject([{ room, message: { seq, text: 'gone with its room' } }]);
+    expect(await ask('root', 'GET', `/admin/messages/${room}/${seq}`, 200)).toMatchObject({ message: { text: 'gone with its room' } });
+    await ask('root', 'POST', `/admin/messages/${room}/${seq}/remove`, 404, { reason: 'x' });
+    const decided = await ask('root', 'POST', `/admin/reports/${id}/resolve`, 200, { decision: 'remove', reason: 'Spam' });
+    expect(decided).toMatchObject({ status: 'resolved', resolution: { decision: 'remove' } });
   });
 
   it('decided by several at once, each otherwise: one decision holds, and only its act is done', async () => {
