@@ -2,6 +2,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { MessageEntity, messageView } from '../log/message.entity.js';
 import type { LogTransaction } from '../log/room-log.js';
 import type { Message } from '../protocol/index.js';
+import { MessageRemovalEntity } from './message-removal.entity.js';
 
 export interface MessageName {
   room: string;
@@ -36,4 +37,23 @@ export async function changeMessage(
   const lastSeq = tx.record(event, { user: before.senderId, messageSeq: seq, data });
   await tx.manager.update(MessageEntity, { roomId, seq }, { ...changed, lastSeq } as object);
   return message;
+}
+
+/** What a deleted message says. */
+export const EMPTY = { text: '', meta: {} };
+
+/**
+ * Deletes a message that another sent, and keeps what it said, for administrators to judge again.
+ * @returns what is left of it, with the event's seq as its `lastSeq`
+ */
+export async function removeMessage(
+  tx: LogTransaction,
+  message: MessageEntity,
+  { by, reason }: { by: string; reason: string },
+): Promise<Message> {
+  const { seq, text, meta } = message;
+  const left = await changeMessage(tx, 'message.deleted', message, { ...EMPTY, deletedAt: tx.at });
+  const removal = { roomId: tx.room.id, seq, removedSeq: left.lastSeq, text, meta, removedBy: by, removeReason: reason, removedAt: tx.at };
+  await tx.manager.insert(MessageRemovalEntity, removal as object);
+  return left;
 }

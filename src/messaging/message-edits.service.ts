@@ -8,7 +8,7 @@ import { RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
 import { factsUnderLock } from '../rooms/membership-changes.js';
 import { type AccessFacts, explain, isOfState, refusal, type RoomAction } from '../rooms/room-access.js';
-import { changeMessage, type MessageName, messageUnderLock } from './message-changes.js';
+import { changeMessage, EMPTY, type MessageName, messageUnderLock, removeMessage } from './message-changes.js';
 
 export interface MessageEdit extends MessageName {
   text?: string | undefined;
@@ -58,7 +58,7 @@ export class MessageEdits {
   }
 
   /**
-   * Empties the message; its place in the log and its `clientId` stay taken.
+   * Empties the message; its place in the log and its `clientId` stay taken. What a moderator took away is kept for administrators.
    * @returns what is left of it; its `lastSeq` is the seq of the event made, if one was
    * @throws {ChatError} not_found, forbidden; conflict when the room is archived
    */
@@ -71,10 +71,14 @@ export class MessageEdits {
       const current = messageView(message);
       if (message.deletedAt) return current;
       if (blocked) throw withCurrent(blocked, current);
-      return changeMessage(tx, 'message.deleted', message, { text: '', meta: {}, deletedAt: tx.at });
+      if (message.senderId !== userId) return removeMessage(tx, message, { by: userId, reason: IN_ROOM });
+      return changeMessage(tx, 'message.deleted', message, { ...EMPTY, deletedAt: tx.at });
     });
   }
 }
+
+/** Why, in the room, where nobody is asked. */
+const IN_ROOM = 'Deleted by a moderator of the room.';
 
 /** @returns the refusal that lies in a mute or the room's state, which holds only for what would change something. @throws any other */
 function refuseUnless(facts: AccessFacts, action: RoomAction): ChatError | null {

@@ -6,8 +6,8 @@ import { ChatError } from '../errors/chat-error.js';
 import { MessageEntity, messageView } from '../log/message.entity.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import type { Message } from '../protocol/index.js';
-import { changeMessage, messageNotFound, type MessageName, messageUnderLock } from '../messaging/message-changes.js';
-import { MessageRemovalEntity, removalView, type RemovalView } from './message-removal.entity.js';
+import { changeMessage, EMPTY, messageNotFound, type MessageName, messageUnderLock, removeMessage } from '../messaging/message-changes.js';
+import { MessageRemovalEntity, removalView, type RemovalView } from '../messaging/message-removal.entity.js';
 import { COUNT_OF_SENDER, MESSAGES_OF_SENDER, type SenderCountRow, type SenderMessageRow } from './message-statements.js';
 
 export interface ModeratedMessage {
@@ -45,7 +45,7 @@ const BULK_MESSAGES = 1_000;
 const LOCKED_MESSAGES = 100;
 
 /**
- * What moderators take out of rooms, and bring back. Both are durable events like any other change of a message, and what was taken out
+ * What administrators take out of rooms, and bring back; the latter also what a room's moderators deleted. Both are durable events like any other change of a message, and what was taken out
  * is kept for those who judge it again. Repeats change nothing. Errors of all: {ChatError} not_found, unavailable, timeout.
  */
 @Injectable()
@@ -82,7 +82,7 @@ export class MessageRemovals {
 
   /**
    * Brings back what the last removal took out. A message that is not deleted stays as it is.
-   * @throws {ChatError} conflict when its sender deleted it, or a moderator of the room who kept nothing
+   * @throws {ChatError} conflict when its sender deleted it: nothing of it is kept
    */
   async restore(name: MessageName, { by, reason, dryRun }: RemovalOrder): Promise<ModeratedMessage> {
     const preview = await this.log.transact(name.room, async (tx) => {
@@ -142,15 +142,10 @@ export class MessageRemovals {
   }
 }
 
-const EMPTY = { text: '', meta: {} };
-
 /** @returns false when the message was deleted already: then nothing was done */
 export async function removeUnderLock(tx: LogTransaction, seq: number, { by, reason }: RemovalOrder): Promise<boolean> {
   const message = await messageUnderLock(tx, seq);
   if (message.deletedAt) return false;
-  const { text, meta } = message;
-  const { lastSeq: removedSeq } = await changeMessage(tx, 'message.deleted', message, { ...EMPTY, deletedAt: tx.at });
-  const removal = { roomId: tx.room.id, seq, removedSeq, text, meta, removedBy: by, removeReason: reason, removedAt: tx.at };
-  await tx.manager.insert(MessageRemovalEntity, removal as object);
+  await removeMessage(tx, message, { by, reason });
   return true;
 }

@@ -76,7 +76,7 @@ export class MessagesAdminController {
   @RequireScope('messages:write')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Bring back a message that was removed',
+    summary: 'Bring back a message that was removed, by an administrator or a moderator of its room',
     description:
       'By the event `message.updated`, as it was, with the next `version`. A message that is not deleted stays as it is; `conflict` when its ' +
       'sender deleted it.',

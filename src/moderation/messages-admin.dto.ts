@@ -5,7 +5,7 @@ import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
 import { MessageBody } from '../messaging/message.dto.js';
 import { LIMITS, type Message, type Meta } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
-import type { ModeratorAct, RemovalView } from './message-removal.entity.js';
+import type { ModeratorAct, RemovalView } from '../messaging/message-removal.entity.js';
 import type { BulkRemoval, ModeratedMessage } from './message-removals.service.js';
 import type { FoundMessage } from './message-search.service.js';
 

@@ -1,10 +1,8 @@
 import { Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuthModule } from '../auth/auth.module.js';
 import { LogModule } from '../log/log.module.js';
 import { MessagingModule } from '../messaging/messaging.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
-import { MessageRemovalEntity } from './message-removal.entity.js';
 import { MessageRemovals } from './message-removals.service.js';
 import { MessageSearch } from './message-search.service.js';
 import { MessagesAdminController } from './messages-admin.controller.js';
@@ -13,7 +11,7 @@ import { ReportsRepository } from './reports.repository.js';
 import { Reports } from './reports.service.js';
 
 @Module({
-  imports: [AuthModule, LogModule, RoomsModule, MessagingModule, TypeOrmModule.forFeature([MessageRemovalEntity])],
+  imports: [AuthModule, LogModule, RoomsModule, MessagingModule],
   controllers: [MessagesAdminController, ReportsController],
   providers: [MessageRemovals, MessageSearch, Reports, ReportsRepository],
 })

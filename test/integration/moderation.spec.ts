@@ -78,6 +78,23 @@ describe('a message that a moderator removes', () => {
     expect(current).toMatchObject({ seq, text: '' });
   });
 
+  it('may have been deleted by a moderator of the room: it is seen and brought back like one of an administrator', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await server.room(ann, 'public', [bob]);
+    const seq = await send(bob, room, 'evidence');
+    for (let attempt = 1; attempt <= 2; attempt++) await ask(ann, 'DELETE', `/rooms/${room}/messages/${seq}`, 200);
+    const path = `/admin/messages/${room}/${seq}`;
+    const reason = 'Deleted by a moderator of the room.';
+    expect(await ask('root', 'GET', path, 200)).toMatchObject({
+      message: { text: '' },
+      removals: [{ text: 'evidence', removed: { by: ann, reason }, restored: null }],
+    });
+    const found = await ask('root', 'GET', `/admin/messages?room=${room}&includeDeleted=true&text=evid`, 200);
+    expect(found.items).toHaveLength(1);
+    await ask('root', 'POST', `${path}/restore`, 200, { reason: 'Harmless' });
+    expect(await ask(bob, 'GET', `/rooms/${room}/messages/${seq}`, 200)).toMatchObject({ text: 'evidence', version: 2 });
+  });
+
   it('may be in an archived room, and must be there', async () => {
     const bob = name();
     const room = await server.room(bob, 'public');

@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { seqColumn } from '../log/room.entity.js';
 import type { Meta } from '../protocol/index.js';
 
-/** What a moderator took out of a message, and, when it was brought back, by whom and why. */
+/** What a moderator of the room, or an administrator, took out of a message, and, when it was brought back, by whom and why. */
 @Entity('message_removals')
 export class MessageRemovalEntity {
   @PrimaryColumn('uuid', { name: 'room_id' })
