@@ -83,7 +83,7 @@ export class ReportsController {
     summary: 'Decide a report of a message of a room',
     description:
       'For owners and moderators, who decide by what they may do themselves: moderators about members only, and nobody about himself. The act, a mute or a ban being one in the room, and the closing of the ' +
-      'report and of all others of the message are one. The same decision again changes nothing; `conflict` when it was another.',
+      'report and of all others of the message are one. The same decision again changes nothing; `conflict` when it was another, or has an `until` and is neither mute nor ban.',
   })
   @ApiOkResponse({ type: ReportBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')
@@ -113,7 +113,7 @@ export class ReportsController {
     summary: 'Decide a report',
     description:
       'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it, and what a room’s moderators decided is ' +
-      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, or a user is to be removed. ' +
+      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, a user is to be removed, or what is neither mute nor ban has an `until`. ' +
       'A key needs the scope of what is decided too: `messages:write` to remove, `users:write` to mute or ban.',
   })
   @ApiOkResponse({ type: ReportBody })

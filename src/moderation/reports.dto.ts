@@ -1,5 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, ValidateBy } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
@@ -69,21 +69,8 @@ export class ReportQueryDto extends RoomReportQueryDto {
   decidedIn?: DecidedIn;
 }
 
-const ENDING: readonly Decision[] = ['mute', 'ban'];
-
-/** Only of what ends: a dismissal or a removal does not. */
-function EndsSomething(): PropertyDecorator {
-  return ValidateBy({
-    name: 'endsSomething',
-    validator: {
-      validate: (_, given) => ENDING.includes((given!.object as ResolutionDto).decision),
-      defaultMessage: () => `goes with ${ENDING.join(' or ')} only`,
-    },
-  });
-}
-
 export class ResolutionDto {
-  @ApiProperty({ enum: DECISIONS, description: 'What is to be done, in one go with closing the report.', example: 'dismiss' })
+  @ApiProperty({ enum: DECISIONS, description: 'What is to be done, in one go with closing the report.', example: 'mute' })
   @IsIn(DECISIONS, { message: `must be one of ${DECISIONS.join(', ')}` })
   decision!: Decision;
 
@@ -94,12 +81,11 @@ export class ResolutionDto {
   @ApiPropertyOptional({
     type: String,
     format: 'date-time',
-    description: 'With `mute` or `ban`: when it ends by itself; without it, not before it is lifted.',
+    description: 'With `mute` or `ban` alone: when it ends by itself; without it, not before it is lifted.',
     example: '2099-01-01T00:00:00.000Z',
   })
   @IfGiven()
   @IsTime({ future: true })
-  @EndsSomething()
   until?: Date;
 }
 

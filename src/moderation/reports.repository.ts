@@ -94,11 +94,13 @@ export class ReportsRepository {
   }
 }
 
+const ENDING: readonly Decision[] = ['mute', 'ban'];
+
 /**
  * Closes the report within the caller's transaction, and with it all open ones of the same thing. For the server it decides anew what a
  * room has decided.
  * @returns false when it was closed already, by the same decision
- * @throws {ChatError} conflict when it was closed by another one
+ * @throws {ChatError} conflict when it was closed by another one, or is to end and cannot
  */
 export async function decideReport(
   manager: EntityManager,
@@ -106,6 +108,8 @@ export async function decideReport(
   { decision, by, reason, until }: Resolution,
   decidedIn: DecidedIn,
 ): Promise<boolean> {
+  if (until && !ENDING.includes(decision))
+    throw new ChatError('conflict', 'Only a mute or a ban ends by itself: `until` goes with no other decision.');
   // All reports of the thing, in the order of their ids: two who decide two of them do not wait for each other in a circle.
   const rows = await manager.query<Pick<ReportRow, 'id' | 'decision' | 'decided_by_server'>[]>(LOCK_REPORTS, [id]);
   const row = rows.find((one) => one.id === id);
