@@ -29,7 +29,8 @@ export class ApiKeysAdminController {
   @ApiOperation({
     summary: 'Make an API key for a backend',
     description:
-      'The answer shows the key once. A key cannot make one with scopes that it lacks (`forbidden`). When the answer was lost, revoke the key and ' +
+      'The answer shows the key once. A key cannot make one with scopes that it lacks (`forbidden`), nor one that outlives it: `expiresAt` is its own ' +
+      'at the latest, and it takes along the keys that it made when it is revoked. When the answer was lost, revoke the key and ' +
       'make another one: again with the same `Idempotency-Key` no second one is made, and the `conflict` names the first.',
   })
   @ApiIdempotencyKey('Of your choice, for trying again without making a second key.')
@@ -61,18 +62,19 @@ export class ApiKeysAdminController {
   @Delete(':key')
   @RequireScope('keys:write')
   @Audited('key.revoke')
-  @RemovesInSilence('whether the key still lives, as 1 or 0.')
+  @RemovesInSilence('how many keys would end, this one and those that it made.')
   @ApiOperation({
     summary: 'Revoke an API key',
     description:
-      'For ever, on every instance at once: its requests are refused and its sockets close with 4101, and so it is with the tokens that it minted. ' +
+      'For ever, on every instance at once: its requests are refused and its sockets close with 4101, and so it is with the tokens that it minted, ' +
+      'and with the keys that it made. ' +
       'No error when it was revoked before.',
   })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   async revoke(@Param() { key }: ApiKeyParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
-    const isLive = await this.keys.isLive(key);
-    if (isLive === null) throw new ChatError('not_found', 'There is no such API key.');
-    if (dryRun) return wouldGo(isLive);
+    const live = await this.keys.liveCount(key);
+    if (live === null) throw new ChatError('not_found', 'There is no such API key.');
+    if (dryRun) return wouldGo(live);
     await this.keys.revoke(key);
     return undefined;
   }

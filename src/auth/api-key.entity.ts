@@ -23,6 +23,10 @@ export class ApiKeyEntity {
   @Column({ type: 'text', name: 'created_by', collation: 'C' })
   createdBy!: string;
 
+  /** The key that it was made by, and ends with. */
+  @Column({ type: 'uuid', name: 'parent_id', nullable: true })
+  parentId!: string | null;
+
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'clock_timestamp()' })
   createdAt!: Date;
 

@@ -4,12 +4,22 @@ import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
 import { Acts } from '../changes/acts.js';
 import { Batcher } from '../database/batcher.js';
-import { Sql } from '../database/sql.js';
+import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
-import { FIND_KEYS, FIND_MADE_KEY, LIST_KEYS, MAKE_KEY, REVOKE_KEY, STORE_KEYS_USED } from './api-key-statements.js';
+import {
+  FIND_KEYS,
+  FIND_MADE_KEY,
+  HOLD_KEYS,
+  LIST_KEYS,
+  LIVE_FAMILY,
+  MAKE_KEY,
+  REVOKE_KEYS,
+  STORE_KEYS_USED,
+} from './api-key-statements.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
 import type { ActRow } from './revocation-statements.js';
+import { revoked } from './revocations.js';
 import { hasScope, type Scope } from './scopes.js';
 import { CLOCK_TOLERANCE_SECONDS } from './token-claims.js';
 
@@ -83,6 +93,7 @@ export class ApiKeys {
   }
 
   /**
+   * Made by another key, it lives no longer than that, and is revoked with it.
    * @returns the key, which nobody can ever be shown again, and what is kept of it
    * @param creationKey of the maker's choice: he makes one key by it
    * @throws {ChatError} `forbidden` when the key is to have scopes that who makes it lacks; `conflict`, which names the key, when one was made by
@@ -98,10 +109,11 @@ export class ApiKeys {
     const id = uuidv7();
     const secret = newSecret();
     const values = [id, name, secretHash(secret), [...new Set(scopes)], `bot:${id}`, by.userId, expiresInSeconds ?? null, creationKey];
-    const [row] = await this.sql.query<ApiKeyRow>(MAKE_KEY, values);
+    const [row] = await this.#oneAtATime<ApiKeyRow>(MAKE_KEY, [...values, by.key?.id ?? by.fromKey ?? null]);
     if (row) return { key: `pk_${id}_${secret}`, view: keyView(row) };
     const [made] = await this.sql.query<{ id: string }>(FIND_MADE_KEY, [by.userId, creationKey]);
-    const words = `This Idempotency-Key has made the API key ${made!.id}, whose secret nobody can be shown again: revoke it, and make another.`;
+    if (!made) throw revoked();
+    const words = `This Idempotency-Key has made the API key ${made.id}, whose secret nobody can be shown again: revoke it, and make another.`;
     throw new ChatError('conflict', words);
   }
 
@@ -110,17 +122,19 @@ export class ApiKeys {
     return this.sql.query<ApiKeyRow>(LIST_KEYS, [after, limit]);
   }
 
-  /** Whether the key is neither revoked nor expired; null when there is no such key. */
-  async isLive(id: string): Promise<boolean | null> {
-    const [row] = await this.sql.query<ApiKeyRow>(FIND_KEYS, [[id]]);
-    return row ? row.revoked_at === null && (row.expires_at === null || row.expires_at.getTime() > Date.now()) : null;
+  /** How many keys `revoke` would end: this one, and those that it made; null when there is no such key. */
+  async liveCount(id: string): Promise<number | null> {
+    const [row] = await this.sql.query<{ live: number }>(LIVE_FAMILY, [id]);
+    return row?.live ?? null;
   }
 
-  /** For ever, and on every instance at once: requests are refused and sockets close. No error when it was revoked already. @returns false when there is no such key */
-  async revoke(id: string): Promise<boolean> {
-    const rows = await this.sql.query<ActRow>(REVOKE_KEY, [id]);
+  /**
+   * For ever, and on every instance at once: requests are refused and sockets close. So it is with the keys that it made, and with what they
+   * made. No error when it was revoked already.
+   */
+  async revoke(id: string): Promise<void> {
+    const rows = await this.#oneAtATime<ActRow>(REVOKE_KEYS, [id]);
     for (const { act } of rows) this.acts.publish(act);
-    return rows.length > 0;
   }
 
   /** Checks form, secret and expiry; neither revocation nor bans. @throws {ChatError} `unauthenticated`, `unavailable`, `timeout` */
@@ -142,6 +156,13 @@ export class ApiKeys {
       expiresAt,
       key: { id, scopes: row.scopes },
     };
+  }
+
+  #oneAtATime<Row>(statement: Statement, values: unknown[]): Promise<Row[]> {
+    return this.sql.transaction(async (manager) => {
+      await manager.query(HOLD_KEYS.text);
+      return manager.query<Row[]>(statement.text, values);
+    });
   }
 
   async #find(ids: string[]): Promise<(ApiKeyRow | null)[]> {

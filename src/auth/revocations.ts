@@ -66,7 +66,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     const verdict = this.verdict(principal);
     if (verdict === 'banned') throw bannedUser();
     if (verdict === 'disabled') throw disabledUser();
-    if (verdict === 'revoked') throw new ChatError('unauthenticated', 'The access token or API key has been revoked.');
+    if (verdict === 'revoked') throw revoked();
   }
 
   verdict({ userId, sessionId, tokenId, issuedAt, key, fromKey = key?.id }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
@@ -146,6 +146,10 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
       },
     );
   }
+}
+
+export function revoked(): ChatError {
+  return new ChatError('unauthenticated', 'The access token or API key has been revoked.');
 }
 
 export function bannedUser(): ChatError {

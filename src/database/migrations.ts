@@ -10,6 +10,7 @@ import { AuditHead1768250000000 } from './migrations/1768250000000-audit-head.js
 import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-decisions.js';
 import { IdempotentAdministration1768400000000 } from './migrations/1768400000000-idempotent-administration.js';
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
+import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
 
 /** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   ReportDecisions1768300000000,
   IdempotentAdministration1768400000000,
   ExactRevocation1769000000000,
+  KeyParents1769100000000,
 ];

@@ -162,6 +162,39 @@ describe('an API key', () => {
     expect([less.status, less.body.createdBy]).toEqual([201, botUser]);
   });
 
+  it('makes none that outlives it, by whatever way', async () => {
+    const parent = await make(ALL_SCOPES, { expiresInSeconds: 3_600 });
+    const ends = (await stored(parent.id))['expires_at'];
+    const child = await make(['keys:write'], {}, parent.key);
+    const grandchild = await make(['keys:write'], { expiresInSeconds: 86_400 }, child.key);
+    const minted = await call(parent.key, 'POST', '/v1/admin/tokens', { user: 'boss', roles: ['admin'] });
+    const stepchild = await make(['keys:write'], {}, minted.body.accessToken as string);
+    const brief = await make(['keys:write'], { expiresInSeconds: 60 }, child.key);
+    for (const { id } of [child, grandchild, stepchild]) expect((await stored(id))['expires_at']).toEqual(ends);
+    expect((await stored(brief.id))['expires_at']).not.toEqual(ends);
+    const independent = await make(['keys:write']);
+
+    const dry = await call(admin(), 'DELETE', `/v1/admin/api-keys/${parent.id}?dryRun=true`);
+    expect(dry.body).toEqual({ dryRun: true, count: 5 });
+    expect((await call(admin(), 'DELETE', `/v1/admin/api-keys/${parent.id}`)).status).toBe(204);
+    for (const { id, key } of [parent, child, grandchild, stepchild, brief]) {
+      expect([id, (await call(key, 'GET', '/v1/me')).status]).toEqual([id, 401]);
+      expect((await stored(id))['revoked_at']).not.toBeNull();
+    }
+    expect((await call(independent.key, 'GET', '/v1/me')).status).toBe(200);
+  });
+
+  it('leaves none behind that it is making while it is revoked', async () => {
+    const { id, key } = await make(['keys:write']);
+    const children = await Promise.all([
+      ...Array.from({ length: 6 }, () => call(key, 'POST', '/v1/admin/api-keys', { name: 'Late', scopes: ['keys:write'] })),
+      call(admin(), 'DELETE', `/v1/admin/api-keys/${id}`, undefined, {}, there),
+    ]);
+    expect(children.filter(({ status }) => status !== 201 && status !== 401 && status !== 204)).toEqual([]);
+    const { rowCount } = await rows.query(`SELECT 1 FROM api_keys WHERE name = 'Late' AND revoked_at IS NULL`);
+    expect(rowCount).toBe(0);
+  });
+
   it('is refused when it is another by one character, unknown, or no key at all', async () => {
     const { id, key } = await make(['keys:read']);
     const other = key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A');
