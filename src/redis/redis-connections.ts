@@ -12,6 +12,8 @@ export interface RedisNode {
 /** What waits for Redis at all waits this long. */
 const COMMAND_MS = 100;
 const CONNECT_MS = 2_000;
+/** What Redis has to answer a farewell. A connection that is lost already never does, and would keep a process from ending. */
+const FAREWELL_MS = 200;
 /** A connection that owes an answer and is silent this long is hung, or its other end is gone without a word: it is made anew. */
 const SILENCE_MS = 5_000;
 const MAX_RETRY_MS = 1_000;
@@ -21,6 +23,7 @@ const SLOTS_MS = 5_000;
 const NODE_OPTIONS = {
   connectTimeout: CONNECT_MS,
   socketTimeout: SILENCE_MS,
+  disconnectTimeout: FAREWELL_MS,
   // A command that could not be sent at once fails at once: nothing queues up while Redis is away, and none is sent twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
