@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Matches, Max, Min } from 'class-validator';
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
 import type { ApiKeyView } from '../auth/api-keys.service.js';
 import { ALL_SCOPES, type Scope, SCOPES } from '../auth/scopes.js';
-import { IfGiven, IsText } from '../errors/validators.js';
+import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
 import { PageBody } from '../rooms/page.dto.js';
 
 const NAME_CHARS = 200;
@@ -46,7 +46,7 @@ export class NewApiKeyDto {
 
 export class ApiKeyParamsDto {
   @ApiProperty({ format: 'uuid', description: 'Id of the key.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
-  @Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' })
+  @IsUuid()
   key!: string;
 }
 

@@ -1,14 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsIn, Matches } from 'class-validator';
-import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
+import { QueryFlag } from '../errors/query-values.js';
+import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { SanctionView } from './sanctions.repository.js';
 
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
-const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
-const truth = ({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value);
 
 export class SanctionDto {
   @ApiPropertyOptional({ ...REASON, description: 'For other administrators.' })
@@ -35,8 +32,7 @@ export class SanctionQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({ format: 'uuid', description: 'Only of this room.', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
   @IfGiven()
-  @Transform(lowerCase)
-  @Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' })
+  @IsUuid()
   room?: string;
 
   @ApiPropertyOptional({
@@ -46,8 +42,7 @@ export class SanctionQueryDto extends PageQueryDto {
     example: 'true',
   })
   @IfGiven()
-  @Transform(truth)
-  @IsIn([true, false], { message: 'must be true or false' })
+  @QueryFlag()
   active?: boolean;
 }
 

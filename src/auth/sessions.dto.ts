@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Matches } from 'class-validator';
+import { IsUuid } from '../errors/validators.js';
 import type { LiveSession } from './sessions.service.js';
 
 const ID = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' };
@@ -7,7 +7,7 @@ const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' };
 
 export class OwnSessionParamsDto {
   @ApiProperty({ ...ID, description: 'Id of the login: the `sid` of its access tokens.' })
-  @Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' })
+  @IsUuid()
   session!: string;
 }
 

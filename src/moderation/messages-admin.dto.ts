@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsBoolean, IsIn, Matches } from 'class-validator';
-import { IfGiven, IsText, IsTime, IsUserId } from '../errors/validators.js';
+import { IsBoolean } from 'class-validator';
+import { QueryFlag } from '../errors/query-values.js';
+import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { MessageBody } from '../messaging/message.dto.js';
 import { LIMITS, type Message, type Meta } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
@@ -13,15 +13,11 @@ const ROOM = { format: 'uuid', example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' }
 const TIME = { type: String, format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
 const USER = { minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' } as const;
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-const lowerCase = ({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value);
-const truth = ({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value);
 
 export class MessageSearchDto extends PageQueryDto {
   @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
   @IfGiven()
-  @Transform(lowerCase)
-  @Matches(UUID, { message: 'must be a UUID' })
+  @IsUuid()
   room?: string;
 
   @ApiPropertyOptional({ ...USER, description: 'Only of this sender.' })
@@ -56,8 +52,7 @@ export class MessageSearchDto extends PageQueryDto {
     example: 'true',
   })
   @IfGiven()
-  @Transform(truth)
-  @IsIn([true, false], { message: 'must be true or false' })
+  @QueryFlag()
   includeDeleted?: boolean;
 }
 
@@ -79,8 +74,7 @@ export class BulkRemovalDto extends RemovalDto {
 
   @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
   @IfGiven()
-  @Transform(lowerCase)
-  @Matches(UUID, { message: 'must be a UUID' })
+  @IsUuid()
   room?: string;
 
   @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })

@@ -116,7 +116,10 @@ function valuesOf(schema: Json): Values {
     values.good.push(['the most items', items(maxItems)], ['no items', []]);
     values.bad.push(['more items', items(maxItems + 1)], ['an item of another type', [7]]);
   }
-  if (format === 'uuid') values.bad.push(['no UUID', '0199c3a1']);
+  if (format === 'uuid') {
+    values.good.push(['in upper case', '0199C3A1-6F0E-7C7E-9D0C-3F1F5F0E8A11']);
+    values.bad.push(['no UUID', '0199c3a1']);
+  }
   return values;
 }
 
