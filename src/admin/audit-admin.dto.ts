@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
-import { QueryTime } from '../errors/query-values.js';
-import { IfGiven, IsText } from '../errors/validators.js';
+import { IfGiven, IsText, IsTime } from '../errors/validators.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { AuditOutcome } from '../audit/audit-entry.js';
 
@@ -36,12 +35,12 @@ export class AuditFilterDto {
 
   @ApiPropertyOptional({ description: 'From this moment on.', format: 'date-time', example: '2026-11-24T00:00:00.000Z' })
   @IfGiven()
-  @QueryTime()
+  @IsTime()
   from?: Date;
 
   @ApiPropertyOptional({ description: 'Before this moment.', format: 'date-time', example: '2026-11-25T00:00:00.000Z' })
   @IfGiven()
-  @QueryTime()
+  @IsTime()
   to?: Date;
 }
 

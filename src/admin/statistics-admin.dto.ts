@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn } from 'class-validator';
 import type { LiveInstance } from '../changes/instances.js';
-import { QueryTime } from '../errors/query-values.js';
-import { IfGiven } from '../errors/validators.js';
+import { IfGiven, IsTime } from '../errors/validators.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { CountView, PeriodView, StatisticsView } from './statistics-admin.service.js';
 
@@ -17,12 +16,12 @@ export class StatisticsHistoryQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({ ...TIME, type: String, description: 'Only periods that begin then or later.' })
   @IfGiven()
-  @QueryTime()
+  @IsTime()
   from?: Date;
 
   @ApiPropertyOptional({ ...TIME, type: String, description: 'Only periods that begin before.', example: '2026-11-25T00:00:00Z' })
   @IfGiven()
-  @QueryTime()
+  @IsTime()
   to?: Date;
 }
 
