@@ -1,6 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsUserId } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsUserId } from '../errors/validators.js';
 import { LIMITS, type Role, type RoomType } from '../protocol/index.js';
 import { REFUSAL_REASONS, ROOM_RULES, type RoomAction, type Rule, type Verdict } from '../rooms/room-access.js';
 import { RoomParams } from '../rooms/room.params.js';
@@ -16,7 +15,7 @@ export class AccessQueryDto extends RoomParams implements AccessQuestion {
   user!: string;
 
   @ApiProperty({ enum: ACTIONS, description: 'What: a line of the permission table.', example: 'message.send' })
-  @IsIn(ACTIONS, { message: `must be one of ${ACTIONS.join(', ')}` })
+  @IsOneOf(ACTIONS)
   action!: RoomAction;
 
   @ApiPropertyOptional({
@@ -37,7 +36,7 @@ export class AccessQueryDto extends RoomParams implements AccessQuestion {
     default: 'member',
   })
   @IfGiven()
-  @IsIn(ROLES, { message: `must be one of ${ROLES.join(', ')}` })
+  @IsOneOf(ROLES)
   role?: Role;
 }
 

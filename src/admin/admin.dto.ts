@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { QueryFlag } from '../errors/query-values.js';
+import { UrlFlag } from '../errors/url-values.js';
 import { IfGiven, IsUserId } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
@@ -19,7 +19,7 @@ export class DryRunQueryDto {
     example: 'true',
   })
   @IfGiven()
-  @QueryFlag()
+  @UrlFlag()
   dryRun?: boolean;
 }
 

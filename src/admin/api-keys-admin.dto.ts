@@ -1,8 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayMinSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
 import type { ApiKeyView } from '../auth/api-keys.service.js';
 import { ALL_SCOPES, type Scope, SCOPES } from '../auth/scopes.js';
-import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
+import { IfGiven, IsInteger, IsText, IsUuid } from '../errors/validators.js';
 import { PageBody } from '../rooms/page.dto.js';
 
 const NAME_CHARS = 200;
@@ -38,9 +38,7 @@ export class NewApiKeyDto {
     example: 7_776_000,
   })
   @IfGiven()
-  @IsInt({ message: 'must be an integer' })
-  @Min(MIN_SECONDS, { message: `must be at least ${MIN_SECONDS}` })
-  @Max(MAX_SECONDS, { message: `must be at most ${MAX_SECONDS}` })
+  @IsInteger(MIN_SECONDS, MAX_SECONDS)
   expiresInSeconds?: number;
 }
 

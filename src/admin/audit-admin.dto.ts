@@ -1,6 +1,5 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsText, IsTime } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsText, IsTime } from '../errors/validators.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { AuditOutcome } from '../audit/audit-entry.js';
 
@@ -30,7 +29,7 @@ export class AuditFilterDto {
 
   @ApiPropertyOptional({ description: 'How it ended.', enum: OUTCOMES, example: 'ok' })
   @IfGiven()
-  @IsIn(OUTCOMES, { message: `must be one of ${OUTCOMES.join(', ')}` })
+  @IsOneOf(OUTCOMES)
   outcome?: AuditOutcome;
 
   @ApiPropertyOptional({ description: 'From this moment on.', format: 'date-time', example: '2026-11-24T00:00:00.000Z' })

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import type { ConnectionView } from '../bus/questions.js';
-import { QueryInteger } from '../errors/query-values.js';
+import { UrlInteger } from '../errors/url-values.js';
 import { IfGiven, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
@@ -39,7 +39,7 @@ export class ConnectionsQueryDto extends PageQueryDto {
     example: 3600,
   })
   @IfGiven()
-  @QueryInteger(0, MAX_SECONDS)
+  @UrlInteger(0, MAX_SECONDS)
   olderThanSeconds?: number;
 }
 

@@ -1,6 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsText, IsUserId, IsUuid } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsText, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
 export const NOTICE_LEVELS = ['info', 'warning', 'critical'] as const;
@@ -11,7 +10,7 @@ export class NoticeDto {
   text!: string;
 
   @ApiProperty({ enum: NOTICE_LEVELS, example: 'info' })
-  @IsIn(NOTICE_LEVELS, { message: `must be one of ${NOTICE_LEVELS.join(', ')}` })
+  @IsOneOf(NOTICE_LEVELS)
   level!: (typeof NOTICE_LEVELS)[number];
 
   @ApiPropertyOptional({ description: 'The one user who gets it.', maxLength: LIMITS.userIdChars, example: 'u7' })

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
-import { IsBoolean, IsIn, IsOptional } from 'class-validator';
-import { QueryFlag } from '../errors/query-values.js';
-import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
+import { IsOptional } from 'class-validator';
+import { UrlFlag } from '../errors/url-values.js';
+import { IfGiven, IsFlag, IsOneOf, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS, type RoomType, type RoomView } from '../protocol/index.js';
 import { RemovalQueryDto } from '../rooms/members.dto.js';
 import { PageQueryDto } from '../rooms/page.dto.js';
@@ -21,12 +21,12 @@ export class RoomsQueryAdminDto extends PageQueryDto {
 
   @ApiPropertyOptional({ enum: ROOM_TYPES, description: 'Only rooms of this type.', example: 'public' })
   @IfGiven()
-  @IsIn(ROOM_TYPES, { message: `must be one of ${ROOM_TYPES.join(', ')}` })
+  @IsOneOf(ROOM_TYPES)
   type?: RoomType;
 
   @ApiPropertyOptional({ type: String, enum: ['true', 'false'], description: 'Only archived rooms, or only the others.', example: 'false' })
   @IfGiven()
-  @QueryFlag()
+  @UrlFlag()
   archived?: boolean;
 
   @ApiPropertyOptional({ minLength: 1, maxLength: LIMITS.userIdChars, description: 'Only rooms of this user.', example: 'u7' })
@@ -61,7 +61,7 @@ export class RoomChangesAdminDto {
 
   @ApiPropertyOptional({ description: 'An archived room can be read, and nothing else.', example: false })
   @IfGiven()
-  @IsBoolean({ message: 'must be true or false' })
+  @IsFlag()
   archived?: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { QueryFlag } from '../errors/query-values.js';
-import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
+import { UrlFlag } from '../errors/url-values.js';
+import { IfGiven, IsReason, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { SanctionView } from './sanctions.repository.js';
@@ -10,7 +10,7 @@ const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertis
 export class SanctionDto {
   @ApiPropertyOptional({ ...REASON, description: 'For other administrators.' })
   @IfGiven()
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason?: string;
 
   @ApiPropertyOptional({
@@ -42,7 +42,7 @@ export class SanctionQueryDto extends PageQueryDto {
     example: 'true',
   })
   @IfGiven()
-  @QueryFlag()
+  @UrlFlag()
   active?: boolean;
 }
 

@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import type { LiveInstance } from '../changes/instances.js';
-import { IfGiven, IsTime } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsTime } from '../errors/validators.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { CountView, PeriodView, StatisticsView } from './statistics-admin.service.js';
 
@@ -11,7 +10,7 @@ const COUNT = { type: 'integer', minimum: 0 } as const;
 
 export class StatisticsHistoryQueryDto extends PageQueryDto {
   @ApiProperty({ enum: PERIODS, description: 'How long a period is.', example: 'hour' })
-  @IsIn(PERIODS, { message: `must be one of ${PERIODS.join(', ')}` })
+  @IsOneOf(PERIODS)
   by!: (typeof PERIODS)[number];
 
   @ApiPropertyOptional({ ...TIME, type: String, description: 'Only periods that begin then or later.' })

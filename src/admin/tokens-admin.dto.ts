@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsInt, Max, Min } from 'class-validator';
+import { ArrayMaxSize, IsArray } from 'class-validator';
 import type { MintedToken } from '../auth/minted-tokens.service.js';
-import { IfGiven, IsText, IsUserId } from '../errors/validators.js';
+import { IfGiven, IsInteger, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
 const NAME_CHARS = 200;
@@ -49,9 +49,7 @@ export class NewTokenDto {
     example: 900,
   })
   @IfGiven()
-  @IsInt({ message: 'must be an integer' })
-  @Min(1, { message: 'must be at least 1' })
-  @Max(MAX_SECONDS, { message: `must be at most ${MAX_SECONDS}` })
+  @IsInteger(1, MAX_SECONDS)
   expiresInSeconds?: number;
 }
 

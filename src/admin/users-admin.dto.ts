@@ -1,9 +1,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsBoolean } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray } from 'class-validator';
 import { LoginBody } from '../auth/sessions.dto.js';
 import type { SessionView } from '../auth/sessions.service.js';
-import { QueryFlag } from '../errors/query-values.js';
-import { IfGiven, IsText, IsUuid } from '../errors/validators.js';
+import { UrlFlag } from '../errors/url-values.js';
+import { IfGiven, IsFlag, IsReason, IsText, IsUuid } from '../errors/validators.js';
 import { type ChosenStatus, LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { UserParamsDto } from './admin.dto.js';
@@ -33,18 +33,18 @@ export class UsersQueryAdminDto extends PageQueryDto {
 
   @ApiPropertyOptional({ type: String, enum: ['true', 'false'], description: 'Only disabled users, or only the others.', example: 'true' })
   @IfGiven()
-  @QueryFlag()
+  @UrlFlag()
   disabled?: boolean;
 }
 
 export class DisabledDto {
   @ApiProperty({ example: true })
-  @IsBoolean({ message: 'must be true or false' })
+  @IsFlag()
   disabled!: boolean;
 
   @ApiPropertyOptional({ ...REASON, description: 'For administrators; the user is not told.' })
   @IfGiven()
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason?: string;
 }
 

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Transform } from 'class-transformer';
-import { Matches, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, Matches, Max, Min, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
 import { LIMITS, metaProblem, textProblem } from '../protocol/index.js';
 
 type Check = (value: unknown) => string | null;
@@ -34,6 +34,24 @@ export function IsMeta(options?: ValidationOptions): PropertyDecorator {
   // class-transformer would copy it, and leave out keys such as toString.
   const asSent = Transform(({ obj, key }: { obj: Record<string, unknown>; key: string }) => obj[key]);
   return applyDecorators(asSent, checked('isMeta', metaProblem, options));
+}
+
+export function IsFlag(): PropertyDecorator {
+  return IsBoolean({ message: 'must be true or false' });
+}
+
+export function IsInteger(min: number, max: number): PropertyDecorator {
+  const message = `must be an integer from ${min} to ${max}`;
+  return applyDecorators(IsInt({ message }), Min(min, { message }), Max(max, { message }));
+}
+
+export function IsOneOf(words: readonly string[]): PropertyDecorator {
+  return IsIn(words, { message: `must be one of ${words.join(', ')}` });
+}
+
+/** Why somebody did something to others, in his own words. */
+export function IsReason(): PropertyDecorator {
+  return IsText(1, LIMITS.reasonChars);
 }
 
 export function IsUserId(options?: ValidationOptions): PropertyDecorator {

@@ -1,8 +1,7 @@
-import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import { IsInt, Max, Min, ValidateBy } from 'class-validator';
-import { IfGiven, IsMeta, IsText } from '../errors/validators.js';
+import { ValidateBy } from 'class-validator';
+import { UrlInteger } from '../errors/url-values.js';
+import { IfGiven, IsInteger, IsMeta, IsText } from '../errors/validators.js';
 import { LIMITS, type Message, type Meta } from '../protocol/index.js';
 import { RoomParams } from '../rooms/room.params.js';
 
@@ -16,19 +15,6 @@ const TEXT = { minLength: 1, maxLength: LIMITS.textChars, example: 'hi' } as con
 const SEQ = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER } as const;
 const POSITION = { ...SEQ, minimum: 0 } as const;
 
-function IsInteger(min: number, max: number): PropertyDecorator {
-  const message = `must be an integer from ${min} to ${max}`;
-  return applyDecorators(IsInt({ message }), Min(min, { message }), Max(max, { message }));
-}
-
-/** An integer in a URL: nothing but digits, so neither `1e3` nor `0x10` nor nothing at all. */
-function IsIntegerText(min: number, max: number): PropertyDecorator {
-  const parsed = Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value,
-  );
-  return applyDecorators(parsed, IsInteger(min, max));
-}
-
 function IsGivenWithout(...others: string[]): PropertyDecorator {
   return ValidateBy({
     name: 'isGivenWithout',
@@ -41,7 +27,7 @@ function IsGivenWithout(...others: string[]): PropertyDecorator {
 
 export class MessageParams extends RoomParams {
   @ApiProperty({ ...SEQ, description: 'Names the message in its room.', example: 118 })
-  @IsIntegerText(1, Number.MAX_SAFE_INTEGER)
+  @UrlInteger(1, Number.MAX_SAFE_INTEGER)
   seq!: number;
 }
 
@@ -80,13 +66,13 @@ export class MessageEditDto {
 export class HistoryQueryDto {
   @ApiPropertyOptional({ ...SEQ, description: 'The newest messages whose `seq` is below this.', example: 118 })
   @IfGiven()
-  @IsIntegerText(1, Number.MAX_SAFE_INTEGER)
+  @UrlInteger(1, Number.MAX_SAFE_INTEGER)
   @IsGivenWithout('after', 'around')
   before?: number;
 
   @ApiPropertyOptional({ ...POSITION, description: 'The oldest messages whose `seq` is above this.', example: 118 })
   @IfGiven()
-  @IsIntegerText(0, Number.MAX_SAFE_INTEGER)
+  @UrlInteger(0, Number.MAX_SAFE_INTEGER)
   @IsGivenWithout('before', 'around')
   after?: number;
 
@@ -96,7 +82,7 @@ export class HistoryQueryDto {
     example: 118,
   })
   @IfGiven()
-  @IsIntegerText(1, Number.MAX_SAFE_INTEGER)
+  @UrlInteger(1, Number.MAX_SAFE_INTEGER)
   @IsGivenWithout('before', 'after')
   around?: number;
 
@@ -109,7 +95,7 @@ export class HistoryQueryDto {
     example: 50,
   })
   @IfGiven()
-  @IsIntegerText(1, LIMITS.pageItems)
+  @UrlInteger(1, LIMITS.pageItems)
   limit?: number;
 }
 
@@ -120,7 +106,7 @@ export class EventsQueryDto {
     example: 118,
   })
   @IfGiven()
-  @IsIntegerText(0, Number.MAX_SAFE_INTEGER)
+  @UrlInteger(0, Number.MAX_SAFE_INTEGER)
   after?: number;
 
   @ApiPropertyOptional({
@@ -132,7 +118,7 @@ export class EventsQueryDto {
     example: 100,
   })
   @IfGiven()
-  @IsIntegerText(1, LIMITS.eventPageItems)
+  @UrlInteger(1, LIMITS.eventPageItems)
   limit?: number;
 }
 

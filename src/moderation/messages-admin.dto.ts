@@ -1,7 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean } from 'class-validator';
-import { QueryFlag } from '../errors/query-values.js';
-import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
+import { UrlFlag } from '../errors/url-values.js';
+import { IfGiven, IsFlag, IsReason, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { MessageBody } from '../messaging/message.dto.js';
 import { LIMITS, type Message, type Meta } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
@@ -52,18 +51,18 @@ export class MessageSearchDto extends PageQueryDto {
     example: 'true',
   })
   @IfGiven()
-  @QueryFlag()
+  @UrlFlag()
   includeDeleted?: boolean;
 }
 
 export class RemovalDto {
   @ApiProperty({ ...REASON, description: 'Kept for other moderators; nobody else sees it.' })
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason!: string;
 
   @ApiPropertyOptional({ description: 'Answer what would come of it, and change nothing.', example: false })
   @IfGiven()
-  @IsBoolean({ message: 'must be true or false' })
+  @IsFlag()
   dryRun?: boolean;
 }
 

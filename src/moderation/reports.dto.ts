@@ -1,6 +1,5 @@
 import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsReason, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { RoomParams } from '../rooms/room.params.js';
@@ -32,7 +31,7 @@ export class ReportedUserParams {
 
 export class NewReportDto {
   @ApiProperty({ enum: REPORT_REASONS, example: 'spam' })
-  @IsIn(REPORT_REASONS, { message: `must be one of ${REPORT_REASONS.join(', ')}` })
+  @IsOneOf(REPORT_REASONS)
   reason!: ReportReason;
 
   @ApiPropertyOptional({ ...NOTE, description: 'For the moderators.' })
@@ -44,7 +43,7 @@ export class NewReportDto {
 export class RoomReportQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ enum: STATUSES, description: 'Only those that are so.', example: 'open' })
   @IfGiven()
-  @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
+  @IsOneOf(STATUSES)
   status?: (typeof STATUSES)[number];
 }
 
@@ -65,17 +64,17 @@ export class ReportQueryDto extends RoomReportQueryDto {
     example: 'room',
   })
   @IfGiven()
-  @IsIn(DECIDED_IN, { message: `must be one of ${DECIDED_IN.join(', ')}` })
+  @IsOneOf(DECIDED_IN)
   decidedIn?: DecidedIn;
 }
 
 export class ResolutionDto {
   @ApiProperty({ enum: DECISIONS, description: 'What is to be done, in one go with closing the report.', example: 'mute' })
-  @IsIn(DECISIONS, { message: `must be one of ${DECISIONS.join(', ')}` })
+  @IsOneOf(DECISIONS)
   decision!: Decision;
 
   @ApiProperty({ ...NOTE, description: 'Why; also the reason of the removal, the mute or the ban.' })
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason!: string;
 
   @ApiPropertyOptional({

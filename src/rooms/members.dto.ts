@@ -1,6 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
-import { IfGiven, IsText, IsTime } from '../errors/validators.js';
+import { IfGiven, IsOneOf, IsReason, IsTime } from '../errors/validators.js';
 import { LIMITS, type Role } from '../protocol/index.js';
 import type { MemberView } from './membership.entity.js';
 import { PageBody } from './page.dto.js';
@@ -18,21 +17,21 @@ const UNTIL = {
 
 export class MemberRoleDto {
   @ApiProperty({ enum: ROLES, example: 'member' })
-  @IsIn(ROLES, { message: `must be one of ${ROLES.join(', ')}` })
+  @IsOneOf(ROLES)
   role!: Role;
 }
 
 export class RemovalQueryDto {
   @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left`.' })
   @IfGiven()
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason?: string;
 }
 
 export class BanDto {
   @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left` too, if the user was a member.' })
   @IfGiven()
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason?: string;
 
   @ApiPropertyOptional(UNTIL)
@@ -44,7 +43,7 @@ export class BanDto {
 export class MuteDto {
   @ApiPropertyOptional({ ...REASON, description: 'For the moderators of the room.' })
   @IfGiven()
-  @IsText(1, LIMITS.reasonChars)
+  @IsReason()
   reason?: string;
 
   @ApiPropertyOptional(UNTIL)

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional } from 'class-validator';
-import { QueryInteger } from '../errors/query-values.js';
+import { UrlInteger } from '../errors/url-values.js';
 import { IsText } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
@@ -25,7 +25,7 @@ export class PageQueryDto {
     description: 'At most so many items.',
     example: 50,
   })
-  @QueryInteger(1, LIMITS.pageItems)
+  @UrlInteger(1, LIMITS.pageItems)
   limit: number = LIMITS.pageItemsDefault;
 }
 

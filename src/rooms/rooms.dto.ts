@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsOptional } from 'class-validator';
-import { IfGiven, IsMeta, IsText, IsUserId } from '../errors/validators.js';
+import { ArrayMaxSize, IsArray, IsOptional } from 'class-validator';
+import { IfGiven, IsFlag, IsMeta, IsOneOf, IsText, IsUserId } from '../errors/validators.js';
 import { LIMITS, type Message, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from './page.dto.js';
 import type { MyRoom } from './rooms.repository.js';
@@ -27,7 +27,7 @@ export class NewRoomDto {
       'Public rooms are found, read and joined by everybody; private ones by invitation; a direct room is the one of its members.',
     example: 'private',
   })
-  @IsIn(ROOM_TYPES, { message: `must be one of ${ROOM_TYPES.join(', ')}` })
+  @IsOneOf(ROOM_TYPES)
   type!: RoomType;
 
   @ApiPropertyOptional(NAME)
@@ -76,7 +76,7 @@ export class RoomChangesDto {
 
   @ApiPropertyOptional({ description: 'An archived room can be read, and nothing else. For owners.', example: false })
   @IfGiven()
-  @IsBoolean({ message: 'must be true or false' })
+  @IsFlag()
   archived?: boolean;
 }
 
