@@ -1,27 +1,18 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { UrlFlag } from '../errors/url-values.js';
-import { IfGiven, IsReason, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
+import { IfGiven, IsReason, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
+import { UntilDto } from '../rooms/members.dto.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { SanctionView } from './sanctions.repository.js';
 
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
 
-export class SanctionDto {
+export class SanctionDto extends UntilDto {
   @ApiPropertyOptional({ ...REASON, description: 'For other administrators.' })
   @IfGiven()
   @IsReason()
   reason?: string;
-
-  @ApiPropertyOptional({
-    type: String,
-    format: 'date-time',
-    description: 'When it ends by itself; without it, not before it is lifted.',
-    example: '2099-01-01T00:00:00.000Z',
-  })
-  @IfGiven()
-  @IsTime({ future: true })
-  until?: Date;
 }
 
 export class SanctionQueryDto extends PageQueryDto {

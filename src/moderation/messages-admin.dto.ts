@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { UrlFlag } from '../errors/url-values.js';
 import { IfGiven, IsFlag, IsReason, IsText, IsTime, IsUserId, IsUuid } from '../errors/validators.js';
 import { MessageBody } from '../messaging/message.dto.js';
@@ -13,12 +13,25 @@ const TIME = { type: String, format: 'date-time', example: '2026-11-24T12:00:00.
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
 const USER = { minLength: 1, maxLength: LIMITS.userIdChars, example: 'u9' } as const;
 
-export class MessageSearchDto extends PageQueryDto {
+/** Where and when messages were sent. */
+class MessageSelectionDto {
   @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
   @IfGiven()
   @IsUuid()
   room?: string;
 
+  @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })
+  @IfGiven()
+  @IsTime()
+  from?: Date;
+
+  @ApiPropertyOptional({ ...TIME, description: 'Sent before this time.' })
+  @IfGiven()
+  @IsTime()
+  to?: Date;
+}
+
+export class MessageSearchDto extends IntersectionType(MessageSelectionDto, PageQueryDto) {
   @ApiPropertyOptional({ ...USER, description: 'Only of this sender.' })
   @IfGiven()
   @IsUserId()
@@ -33,16 +46,6 @@ export class MessageSearchDto extends PageQueryDto {
   @IfGiven()
   @IsText(1, 200)
   text?: string;
-
-  @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })
-  @IfGiven()
-  @IsTime()
-  from?: Date;
-
-  @ApiPropertyOptional({ ...TIME, description: 'Sent before this time.' })
-  @IfGiven()
-  @IsTime()
-  to?: Date;
 
   @ApiPropertyOptional({
     enum: ['true', 'false'],
@@ -66,25 +69,10 @@ export class RemovalDto {
   dryRun?: boolean;
 }
 
-export class BulkRemovalDto extends RemovalDto {
+export class BulkRemovalDto extends IntersectionType(RemovalDto, MessageSelectionDto) {
   @ApiProperty({ ...USER, description: 'Whose messages.' })
   @IsUserId()
   sender!: string;
-
-  @ApiPropertyOptional({ ...ROOM, description: 'Only of this room.' })
-  @IfGiven()
-  @IsUuid()
-  room?: string;
-
-  @ApiPropertyOptional({ ...TIME, description: 'Sent at this time or later.' })
-  @IfGiven()
-  @IsTime()
-  from?: Date;
-
-  @ApiPropertyOptional({ ...TIME, description: 'Sent before this time.' })
-  @IfGiven()
-  @IsTime()
-  to?: Date;
 }
 
 export class BulkRemovalBody implements BulkRemoval {

@@ -8,12 +8,6 @@ import { ROLES } from './rooms.dto.js';
 
 const TIME = { format: 'date-time', example: '2026-11-24T12:00:00.000Z' } as const;
 const REASON = { minLength: 1, maxLength: LIMITS.reasonChars, example: 'Advertising' } as const;
-const UNTIL = {
-  type: String,
-  format: 'date-time',
-  description: 'When it ends by itself; without it, not before it is lifted.',
-  example: '2099-01-01T00:00:00.000Z',
-} as const;
 
 export class MemberRoleDto {
   @ApiProperty({ enum: ROLES, example: 'member' })
@@ -28,28 +22,31 @@ export class RemovalQueryDto {
   reason?: string;
 }
 
-export class BanDto {
-  @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left` too, if the user was a member.' })
-  @IfGiven()
-  @IsReason()
-  reason?: string;
-
-  @ApiPropertyOptional(UNTIL)
+/** Of a ban or a mute, in a room or on the server. */
+export abstract class UntilDto {
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'When it ends by itself; without it, not before it is lifted.',
+    example: '2099-01-01T00:00:00.000Z',
+  })
   @IfGiven()
   @IsTime({ future: true })
   until?: Date;
 }
 
-export class MuteDto {
+export class BanDto extends UntilDto {
+  @ApiPropertyOptional({ ...REASON, description: 'Goes into the event `member.left` too, if the user was a member.' })
+  @IfGiven()
+  @IsReason()
+  reason?: string;
+}
+
+export class MuteDto extends UntilDto {
   @ApiPropertyOptional({ ...REASON, description: 'For the moderators of the room.' })
   @IfGiven()
   @IsReason()
   reason?: string;
-
-  @ApiPropertyOptional(UNTIL)
-  @IfGiven()
-  @IsTime({ future: true })
-  until?: Date;
 }
 
 export class MemberBody implements MemberView {
