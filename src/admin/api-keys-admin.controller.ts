@@ -14,7 +14,7 @@ import { type DryRunBody, DryRunQueryDto } from './admin.dto.js';
 import { ApiKeyPageBody, ApiKeyParamsDto, NewApiKeyBody, NewApiKeyDto } from './api-keys-admin.dto.js';
 import { RemovesInSilence, wouldGo } from './dry-run.js';
 
-const LIST = new PageCursor('room', 'api-keys');
+const LIST = new PageCursor('id', 'api-keys');
 
 @ApiTags('admin')
 @ApiBearerAuth()

@@ -49,7 +49,7 @@ export class RoomsAdminRepository {
 
   /** The newest first. */
   async list({ q, type, archived, member }: RoomFilter, { cursor, limit }: PageRequest): Promise<Page<RoomView>> {
-    const list = new PageCursor('room', 'admin-rooms', JSON.stringify([q, type, archived, member]));
+    const list = new PageCursor('id', 'admin-rooms', JSON.stringify([q, type, archived, member]));
     const [before] = list.read(cursor) ?? [null];
     const conditions = new Conditions('r.deleted_at IS NULL')
       .add('r.id < ?', before)

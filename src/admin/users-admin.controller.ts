@@ -107,7 +107,7 @@ export class UsersAdminController {
   @ApiOkResponse({ type: AdminSessionPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   async sessions(@Param() { user }: UserParamsDto, @Query() { cursor, limit }: PageQueryDto): Promise<AdminSessionPageBody> {
-    const pages = new PageCursor('room', 'admin-sessions', user);
+    const pages = new PageCursor('id', 'admin-sessions', user);
     const [after = null] = pages.read(cursor) ?? [];
     const sessions = await this.logins.list(user, after, limit + 1);
     return pages.page(

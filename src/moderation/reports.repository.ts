@@ -80,7 +80,7 @@ export class ReportsRepository {
   /** Oldest first, without those about `by` himself, who asks: what is said of him could tell him who said it. */
   async list(reader: Reader, by: string, filter: ReportFilter, { cursor, limit }: PageRequest): Promise<Page<ReportView>> {
     const { status, room = null, user = null, decidedIn } = filter;
-    const pages = new PageCursor('room', 'reports', JSON.stringify([reader, by, status ?? null, room, user, decidedIn ?? null]));
+    const pages = new PageCursor('id', 'reports', JSON.stringify([reader, by, status ?? null, room, user, decidedIn ?? null]));
     const [after] = pages.read(cursor) ?? [null];
     const isDecided = status === undefined ? null : status === 'resolved';
     const isByServer = decidedIn === undefined ? null : decidedIn === 'server';

@@ -13,7 +13,8 @@ const userId = z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdCh
 
 /** What a list is sorted by: the key of the last item of a page. A cursor is such a key, so that it stays good while the list changes. */
 export const CURSOR_KEYS = {
-  room: z.tuple([z.guid()]),
+  /** Of rooms, keys, logins, reports. */
+  id: z.tuple([z.guid()]),
   timedRoom: z.tuple([z.int().min(0).max(253_402_300_799_999), z.guid()]),
   /** Unix milliseconds. */
   time: z.tuple([z.int().min(0).max(253_402_300_799_999)]),

@@ -134,7 +134,7 @@ export class RoomsRepository {
   }
 
   async listMine(user: string, { cursor, limit }: PageRequest): Promise<Page<MyRoom>> {
-    const list = new PageCursor('room', 'mine', user);
+    const list = new PageCursor('id', 'mine', user);
     const [id] = list.read(cursor) ?? [null];
     const rows = await this.sql.query<MyRoomRow>(LIST_MY_ROOMS, [user, id, limit + 1, LIMITS.unreadMax]);
     return list.page(rows, limit, (row) => [row.id], myRoomOf);
