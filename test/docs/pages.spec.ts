@@ -88,6 +88,15 @@ describe('CHANGELOG.md', () => {
   });
 });
 
+describe('docs/adr/README.md', () => {
+  it('lists every decision under its title, and no other', () => {
+    const listed = [...readFileSync('docs/adr/README.md', 'utf8').matchAll(/^\| \[(\d+)\]\((\S+)\) +\| (.*?) +\|$/gm)];
+    const pages = readdirSync('docs/adr').filter((file) => /^\d/.test(file));
+    const headings = pages.map((file) => [file, /^# (.*)$/m.exec(readFileSync(join('docs/adr', file), 'utf8'))![1]]);
+    expect(listed.map(([, number, file, title]) => [file, `${number}. ${title}`])).toEqual(headings.sort());
+  });
+});
+
 describe.each(['CONTRIBUTING.md', 'docs/architecture.md'])('the law in %s', (page) => {
   it('is the one that is checked', () => {
     const law = /`protocol` < [^]*?`health`/.exec(readFileSync(page, 'utf8'))![0];
