@@ -1,108 +1,32 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { UserDirectory } from '../auth/user-directory.js';
-import { LocalBus } from '../bus/local-bus.js';
-import type { LogEvent } from '../bus/room-bus.js';
-import { Lifecycle } from '../config/lifecycle.js';
-import { ChatError, roomNotFound } from '../errors/chat-error.js';
-import type { ChosenStatus, DurableEvent, PresenceView } from '../protocol/index.js';
-import type { RoomAccess } from '../rooms/access.service.js';
-import { LastSeen } from './last-seen.service.js';
-import { MemoryPresenceStore } from './memory-presence-store.js';
-import { PresenceService } from './presence.service.js';
-import type { RoomMembers } from './room-members.repository.js';
-import { TypingService } from './typing.service.js';
-import { WatchedUsers, type Watcher } from './watched-users.js';
-import { Watches } from './watches.js';
-import { quietChanges, recorded } from '../../test/support/quiet-changes.js';
+import { Listener, PresenceDevice } from '../../test/support/presence-device.js';
+import { recorded } from '../../test/support/quiet-changes.js';
+import type { Watcher } from './watched-users.js';
 
 const START = new Date('2026-01-01T12:00:00.000Z');
 const LONG_AGO = new Date('2025-12-24T18:00:00.000Z');
 
-/** What the database would hold. */
-class FakeDatabase {
-  readonly members = new Map<string, Set<string>>();
-  readonly large = new Set<string>();
-  readonly heads = new Map<string, number>();
-  readonly seen = new Map<string, Date>();
-  readonly statuses = new Map<string, ChosenStatus>();
-  isDown = false;
-  /** How long each of the next choices takes. */
-  turns: number[] = [];
-  /** Runs when members are read, before the answer is made. */
-  onRead: (() => void) | undefined;
-
-  check(): void {
-    if (this.isDown) throw new ChatError('unavailable', 'The database is not available.');
-  }
-}
-
-class Listener implements Watcher {
-  readonly heard: PresenceView[] = [];
-
-  constructor(readonly userId: string) {}
-
-  deliver(frame: Buffer, key: string): void {
-    const { event, data } = JSON.parse(frame.subarray(frame[1]! < 126 ? 2 : 4).toString()) as { event: string; data: PresenceView };
-    expect(event).toBe('presence.changed');
-    expect(key).toBe(`presence:${data.user}`);
-    this.heard.push(data);
-  }
-
-  get statuses(): string[] {
-    return this.heard.map(({ user, status }) => `${user} ${status}`);
-  }
-}
-
 describe('presence', () => {
-  let db: FakeDatabase;
-  let bus: LocalBus;
-  let users: WatchedUsers;
-  let watches: Watches;
-  let lastSeen: LastSeen;
-  let presence: PresenceService;
-  let typing: TypingService;
+  let device: PresenceDevice;
+  let { db, bus, users, watches, lastSeen, presence } = {} as PresenceDevice;
 
   beforeEach(() => {
     jest.useFakeTimers({ now: START });
     Logger.overrideLogger(false);
-    db = new FakeDatabase();
-    bus = new LocalBus();
-    const store = new MemoryPresenceStore();
-    const { acts, changes } = quietChanges(bus);
-    const directory = fakeDirectory(db, bus);
-    const members = fakeMembers(db, store);
-    const access = fakeAccess(db);
-    lastSeen = new LastSeen(directory);
-    users = new WatchedUsers(store, lastSeen);
-    watches = new Watches(bus, members, users, acts, changes);
-    typing = new TypingService(store, access, bus, new Lifecycle(), acts);
-    presence = new PresenceService(store, directory, access, members, watches, users, lastSeen, typing, acts);
+    device = new PresenceDevice();
+    ({ db, bus, users, watches, lastSeen, presence } = device);
   });
 
   afterEach(async () => {
-    typing.onApplicationShutdown();
-    watches.onApplicationShutdown();
-    users.onApplicationShutdown();
-    presence.onApplicationShutdown();
-    await lastSeen.beforeApplicationShutdown();
+    await device.close();
     expect(users.size).toBe(0);
     expect(jest.getTimerCount()).toBe(0);
     jest.useRealTimers();
   });
 
-  function room(id: string, ...members: string[]): void {
-    db.members.set(id, new Set(members));
-  }
-
-  function log(id: string, event: DurableEvent, user: string | null, ends: LogEvent['ends'] = null): void {
-    const seq = (db.heads.get(id) ?? 0) + 1;
-    db.heads.set(id, seq);
-    if (event === 'member.joined') db.members.get(id)!.add(user!);
-    if (event === 'member.left') db.members.get(id)!.delete(user!);
-    bus.publishNote({ room: id, epoch: 'e', headSeq: seq, events: [{ seq, event, user, ends, frame: Buffer.alloc(0) }] });
-  }
-
+  const room: PresenceDevice['room'] = (...args) => device.room(...args);
+  const log: PresenceDevice['log'] = (...args) => device.log(...args);
   const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
 
   describe('watching', () => {
@@ -370,53 +294,3 @@ describe('presence', () => {
     });
   });
 });
-
-function fakeDirectory(db: FakeDatabase, bus: LocalBus): UserDirectory {
-  return {
-    async setStatus(user: string, status: ChosenStatus) {
-      for (let turns = db.turns.shift() ?? 1; turns > 0; turns--) await Promise.resolve();
-      db.check();
-      db.statuses.set(user, status);
-      bus.publishAct(recorded({ kind: 'status.chosen', user, status }));
-    },
-    async seen(users: { user: string; at: Date }[]) {
-      await Promise.resolve();
-      db.check();
-      for (const { user, at } of users) db.seen.set(user, at);
-    },
-    async lastSeen(ids: string[]) {
-      await Promise.resolve();
-      db.check();
-      return new Map(ids.map((id) => [id, db.seen.get(id) ?? null]));
-    },
-  } as unknown as UserDirectory;
-}
-
-function fakeMembers(db: FakeDatabase, store: MemoryPresenceStore): RoomMembers {
-  return {
-    async read(room: string) {
-      await Promise.resolve();
-      db.check();
-      const members = db.members.get(room);
-      const headSeq = db.heads.get(room) ?? 0;
-      const answer = members && { epoch: 'e', headSeq, members: db.large.has(room) ? null : [...members].sort() };
-      db.onRead?.();
-      return answer ?? null;
-    },
-    async online(room: string) {
-      const visible = await store.visible([...db.members.get(room)!]);
-      return { count: visible.size, sample: [...visible.keys()].slice(0, 200) };
-    },
-  } as unknown as RoomMembers;
-}
-
-function fakeAccess(db: FakeDatabase): RoomAccess {
-  return {
-    async require(user: string, room: string) {
-      await Promise.resolve();
-      db.check();
-      if (!db.members.get(room)?.has(user)) throw roomNotFound();
-      return { room: { memberCount: db.members.get(room)!.size }, role: 'member' };
-    },
-  } as unknown as RoomAccess;
-}
