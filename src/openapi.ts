@@ -33,7 +33,7 @@ Lengths are counted in UTF-16 code units; unknown fields are refused, in bodies 
 `.trim();
 
 /** The whole HTTP interface. It needs the application initialised. */
-export function openApiDocument(app: INestApplication): OpenAPIObject {
+function openApiDocument(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('Parley')
     .setDescription(DESCRIPTION)

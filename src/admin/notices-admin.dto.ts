@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IfGiven, IsOneOf, IsText, IsUserId, IsUuid } from '../errors/validators.js';
 import { LIMITS } from '../protocol/index.js';
 
-export const NOTICE_LEVELS = ['info', 'warning', 'critical'] as const;
+const NOTICE_LEVELS = ['info', 'warning', 'critical'] as const;
 
 export class NoticeDto {
   @ApiProperty({ minLength: 1, maxLength: LIMITS.textChars, example: 'The server restarts at noon.' })

@@ -8,7 +8,7 @@ const pairs = z
   .refine((value) => pairsOf(value) !== null, 'must be name=value, comma-separated, with percent signs for special characters')
   .optional();
 
-export const SAMPLERS = [
+const SAMPLERS = [
   'always_on',
   'always_off',
   'traceidratio',

@@ -62,6 +62,6 @@ export class ConnectedUsers {
 }
 
 /** What others see of a connected user. */
-export function visibleAs(chosen: ChosenStatus): PresenceStatus {
+function visibleAs(chosen: ChosenStatus): PresenceStatus {
   return chosen === 'invisible' ? 'offline' : chosen;
 }

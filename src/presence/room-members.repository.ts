@@ -20,7 +20,7 @@ export interface OnlineMembers {
   sample: string[];
 }
 
-export const SAMPLE_SIZE = 200;
+const SAMPLE_SIZE = 200;
 
 // Membership changes under the room's lock, together with its head: so one statement sees both at the same place of the log.
 const READ_MEMBERS: Statement = {

@@ -12,7 +12,7 @@ import { RoomMuteEntity } from './room-mute.entity.js';
 
 /** Steps of an act on a room's members. All run under the room's lock, so that what they read stays so until the commit. */
 
-export function findMember({ manager, room }: LogTransaction, user: string): Promise<MembershipEntity | null> {
+function findMember({ manager, room }: LogTransaction, user: string): Promise<MembershipEntity | null> {
   return manager.findOneBy(MembershipEntity, { roomId: room.id, userId: user });
 }
 

@@ -12,7 +12,7 @@ export interface Page<T> {
 const userId = z.custom<string>((value) => textProblem(value, 1, LIMITS.userIdChars) === null);
 
 /** What a list is sorted by: the key of the last item of a page. A cursor is such a key, so that it stays good while the list changes. */
-export const CURSOR_KEYS = {
+const CURSOR_KEYS = {
   /** Of rooms, keys, logins, reports. */
   id: z.tuple([z.guid()]),
   timedRoom: z.tuple([z.int().min(0).max(253_402_300_799_999), z.guid()]),
