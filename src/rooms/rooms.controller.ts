@@ -1,11 +1,11 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiErrors } from '../errors/api-errors.js';
-import { ChatError } from '../errors/chat-error.js';
-import { LIMITS, type RoomView, textProblem } from '../protocol/index.js';
+import { ApiIdempotencyKey, OptionalIdempotencyKey } from '../errors/idempotency-key.js';
+import type { RoomView } from '../protocol/index.js';
 import { PageQueryDto } from './page.dto.js';
 import { RoomParams } from './room.params.js';
 import { MyRoomPageBody, NewRoomDto, OwnRoleBody, PublicRoomsQueryDto, RoomBody, RoomChangesDto, RoomPageBody } from './rooms.dto.js';
@@ -24,22 +24,17 @@ export class RoomsController {
       'The caller owns it; in a direct room all are plain members. Asking for a direct room of the same members again, or again with the same ' +
       '`Idempotency-Key`, answers 200 and the room that is there, as it stands. A key that has made another kind of room is a `conflict`.',
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: `1 to ${LIMITS.clientIdChars} characters of your choice, for trying again without making a second room.`,
-    schema: { type: 'string', minLength: 1, maxLength: LIMITS.clientIdChars, example: 'b1d0a6c2-53f5-4a80-a6f0-0a6b3f0c7d11' },
-  })
+  @ApiIdempotencyKey('Of your choice, for trying again without making a second room.')
   @ApiCreatedResponse({ type: RoomBody, description: 'The room was made.' })
   @ApiOkResponse({ type: RoomBody, description: 'The room was there.' })
   @ApiErrors('validation_failed', 'unauthenticated', 'not_found', 'conflict', 'payload_too_large')
   async create(
     @CurrentUser() { userId }: Principal,
     @Body() draft: NewRoomDto,
-    @Headers('idempotency-key') key: string | undefined,
+    @OptionalIdempotencyKey() key: string | null,
     @Res({ passthrough: true }) response: Response,
   ): Promise<RoomView> {
-    const { room, created } = await this.rooms.create(userId, draft, creationKey(key));
+    const { room, created } = await this.rooms.create(userId, draft, key);
     if (!created) response.status(200);
     return room;
   }
@@ -116,11 +111,4 @@ export class RoomsController {
   leave(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams): Promise<void> {
     return this.rooms.leave(userId, room);
   }
-}
-
-function creationKey(header: string | undefined): string | null {
-  if (header === undefined) return null;
-  const message = textProblem(header, 1, LIMITS.clientIdChars);
-  if (message === null) return header;
-  throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'Idempotency-Key', message }] });
 }

@@ -182,7 +182,7 @@ describe('Idempotency-Key', () => {
     await post('ida', 'k6', { type: 'private', members: ['ivo'] }).expect(404);
   });
 
-  it.each(['', 'x'.repeat(65)])('refuses a bad key (%#)', async (key) => {
+  it.each(['', 'x'.repeat(65), 'caf\u00e9'])('refuses a bad key (%#)', async (key) => {
     const { body } = await post('ida', key, { type: 'public' }).expect(400);
     expect(body).toMatchObject({ code: 'validation_failed', details: [{ path: 'Idempotency-Key' }] });
   });
