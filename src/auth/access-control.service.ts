@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
 import { Sql, type Statement } from '../database/sql.js';
-import { ChatError } from '../errors/chat-error.js';
+import { ChatError, validationFailed } from '../errors/chat-error.js';
 import { type Actor, holdUser, type IntendedAct } from './administrators.js';
 import { looksLikeApiKey } from './api-keys.service.js';
 import {
@@ -88,7 +88,7 @@ export class AccessControl {
    * @throws {ChatError} `conflict` when the token has no `jti` to be remembered by; `validation_failed` for an API key
    */
   async revokeShown(text: string): Promise<void> {
-    if (looksLikeApiKey(text)) throw invalidToken('is an API key, which administrators revoke');
+    if (looksLikeApiKey(text)) throw validationFailed([{ path: 'token', message: 'is an API key, which administrators revoke' }]);
     const principal = await this.tokens.verify(text).catch((error: unknown) => {
       if (error instanceof ChatError && error.code === 'unauthenticated') return null;
       throw error;
@@ -170,8 +170,4 @@ export class AccessControl {
     for (const { act } of rows) this.acts.publish(act);
     return rows.length;
   }
-}
-
-function invalidToken(message: string): ChatError {
-  return new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'token', message }] });
 }

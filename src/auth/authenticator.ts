@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Config } from '../config/config.js';
-import { ChatError } from '../errors/chat-error.js';
+import { ChatError, validationFailed } from '../errors/chat-error.js';
 import { LIMITS, textProblem } from '../protocol/index.js';
 import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
 import type { Principal } from './principal.js';
@@ -88,5 +88,5 @@ function readUserId(header: string | string[]): string {
   }
   const problem = textProblem(user, 1, LIMITS.userIdChars);
   if (problem === null) return user as string;
-  throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'Parley-User', message: problem }] });
+  throw validationFailed([{ path: 'Parley-User', message: problem }]);
 }

@@ -36,6 +36,13 @@ export class ChatError extends Error {
   }
 }
 
+const MAX_DETAILS = 20;
+
+/** For input over REST that does not keep the rules. @param details what is wrong, of which the first are told */
+export function validationFailed(details: ErrorDetail[]): ChatError {
+  return new ChatError('validation_failed', 'The request is not valid.', { details: details.slice(0, MAX_DETAILS) });
+}
+
 /** One text for a room that does not exist and for one that the caller may not know of. */
 export const NO_SUCH_ROOM = 'There is no such room.';
 

@@ -2,7 +2,7 @@ import { applyDecorators, createParamDecorator, type ExecutionContext } from '@n
 import { ApiHeader } from '@nestjs/swagger';
 import type { Request } from 'express';
 import { LIMITS } from '../protocol/index.js';
-import { ChatError } from './chat-error.js';
+import { validationFailed } from './chat-error.js';
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]+$/;
 
@@ -33,7 +33,7 @@ function keyOf(context: ExecutionContext): string | string[] | undefined {
 function checked(key: unknown): string {
   const problem = keyProblem(key);
   if (problem === null) return key as string;
-  throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'Idempotency-Key', message: problem }] });
+  throw validationFailed([{ path: 'Idempotency-Key', message: problem }]);
 }
 
 function keyProblem(key: unknown): string | null {

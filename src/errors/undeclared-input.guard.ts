@@ -1,7 +1,7 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { validationFailed } from './validation.pipe.js';
+import { validationFailed } from './chat-error.js';
 
 interface TakenInput {
   query: boolean;

@@ -1,11 +1,10 @@
 import { type ArgumentMetadata, Injectable, ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import type { ErrorDetail } from '../protocol/index.js';
-import { ChatError } from './chat-error.js';
+import { validationFailed } from './chat-error.js';
 
 /** Far beyond any DTO; the validators recurse, and would overflow the stack on what JSON.parse accepts. */
 const MAX_DEPTH = 64;
-const MAX_DETAILS = 20;
 
 /** The one pipe for REST input: unknown fields are refused, nothing is converted that its DTO does not say, failures are `validation_failed`. */
 export function validationPipe(): ValidationPipe {
@@ -17,11 +16,6 @@ export function validationPipe(): ValidationPipe {
     validationError: { target: false, value: false },
     exceptionFactory: (errors) => validationFailed(detailsOf(errors)),
   });
-}
-
-/** For input that does not keep the rules. @param details what is wrong, of which the first are told */
-export function validationFailed(details: ErrorDetail[]): ChatError {
-  return new ChatError('validation_failed', 'The request is not valid.', { details: details.slice(0, MAX_DETAILS) });
 }
 
 @Injectable()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ChatError } from '../errors/chat-error.js';
+import { validationFailed } from '../errors/chat-error.js';
 import { LIMITS, textProblem } from '../protocol/index.js';
 
 /** A page of a list that is read on by `nextCursor` until it is null. */
@@ -47,8 +47,7 @@ export class PageCursor<K extends KeyKind> {
     if (cursor === undefined) return null;
     const key = this.#decode(cursor);
     if (key !== undefined) return key;
-    const details = [{ path: 'cursor', message: 'is not a cursor of this list' }];
-    throw new ChatError('validation_failed', 'The request is not valid.', { details });
+    throw validationFailed([{ path: 'cursor', message: 'is not a cursor of this list' }]);
   }
 
   /** The page out of `rows`, of which one more than `limit` were asked for. */

@@ -4,7 +4,7 @@ import type { QueryDeepPartialEntity } from 'typeorm';
 import { isGuest } from '../auth/guest-id.js';
 import { Mutes } from '../auth/mutes.js';
 import { Config } from '../config/config.js';
-import { ChatError, roomNotFound } from '../errors/chat-error.js';
+import { ChatError, roomNotFound, validationFailed } from '../errors/chat-error.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
@@ -83,7 +83,7 @@ export class RoomsService {
   async update(caller: Caller, room: string, changes: RoomChanges): Promise<RoomView> {
     const { archived, ...settings } = changes;
     const changesSettings = Object.values(settings).some((value) => value !== undefined);
-    if (archived === undefined && !changesSettings) throw invalid('', 'must name something to change');
+    if (archived === undefined && !changesSettings) throw validationFailed([{ path: '', message: 'must name something to change' }]);
     return this.log.transact(room, async (tx) => {
       const wasArchived = tx.room.archivedAt !== null;
       if (archived !== undefined) await requireUnderLock(tx, caller, archived ? 'room.archive' : 'room.unarchive');
@@ -158,12 +158,9 @@ function saysSomething({ name, topic, meta }: NewRoom): boolean {
 }
 
 function checkDirectMembers(others: number): void {
-  if (others === 0) throw invalid('members', 'must name another user');
-  if (others >= LIMITS.directMembers) throw invalid('members', `must be at most ${LIMITS.directMembers - 1} others`);
-}
-
-function invalid(path: string, message: string): ChatError {
-  return new ChatError('validation_failed', 'The request is not valid.', { details: [{ path, message }] });
+  if (others === 0) throw validationFailed([{ path: 'members', message: 'must name another user' }]);
+  if (others >= LIMITS.directMembers)
+    throw validationFailed([{ path: 'members', message: `must be at most ${LIMITS.directMembers - 1} others` }]);
 }
 
 /** @returns whether anything became another */
