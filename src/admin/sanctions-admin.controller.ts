@@ -48,8 +48,7 @@ export class SanctionsAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
-    if (dryRun) await this.access.assertMayActOn(user, by);
-    if (dryRun) return wouldGo(await this.sanctions.isOn('bans', user));
+    if (dryRun) return this.#wouldLift('bans', user, by);
     await this.access.unbanUser(user, by);
     return undefined;
   }
@@ -82,8 +81,7 @@ export class SanctionsAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
-    if (dryRun) await this.access.assertMayActOn(user, by);
-    if (dryRun) return wouldGo(await this.sanctions.isOn('mutes', user));
+    if (dryRun) return this.#wouldLift('mutes', user, by);
     await this.access.unmuteUser(user, by);
     return undefined;
   }
@@ -106,5 +104,10 @@ export class SanctionsAdminController {
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
   mutes(@Query() { cursor, limit, ...filter }: SanctionQueryDto): Promise<SanctionPageBody> {
     return this.sanctions.list('mutes', filter, { cursor, limit });
+  }
+
+  async #wouldLift(kind: 'bans' | 'mutes', user: string, by: Principal): Promise<DryRunBody> {
+    await this.access.assertMayActOn(user, by);
+    return wouldGo(await this.sanctions.isOn(kind, user));
   }
 }

@@ -135,8 +135,10 @@ export class UsersAdminController {
     @Param() { user }: UserParamsDto,
     @Query() { dryRun }: DryRunQueryDto,
   ): Promise<DryRunBody | undefined> {
-    if (dryRun) await this.access.assertMayActOn(user, by);
-    if (dryRun) return wouldGo((await this.#find(user)).sessionCount);
+    if (dryRun) {
+      await this.access.assertMayActOn(user, by);
+      return wouldGo((await this.#find(user)).sessionCount);
+    }
     if (!(await this.access.revokeUser(user, by))) throw userNotFound();
     return undefined;
   }
@@ -157,8 +159,10 @@ export class UsersAdminController {
   ): Promise<DryRunBody | undefined> {
     const isLive = await this.logins.isLive(user, session);
     if (isLive === null) throw new ChatError('not_found', 'The user has no such login.');
-    if (dryRun) await this.access.assertMayActOn(user, by);
-    if (dryRun) return wouldGo(isLive);
+    if (dryRun) {
+      await this.access.assertMayActOn(user, by);
+      return wouldGo(isLive);
+    }
     await this.access.endSession(user, session, by);
     return undefined;
   }
