@@ -17,7 +17,4 @@ async function embeddedUrl(): Promise<string> {
   return embedded.url;
 }
 
-export default new DataSource({
-  ...migrationDataSource(settings.DATABASE_URL ?? (await embeddedUrl())),
-  entities: [`${import.meta.dirname}/src/**/*.entity.js`],
-});
+export default new DataSource(migrationDataSource(settings.DATABASE_URL ?? (await embeddedUrl())));

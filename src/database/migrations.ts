@@ -12,7 +12,7 @@ import { IdempotentAdministration1768400000000 } from './migrations/176840000000
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
 
-/** Every migration, oldest first. A generated one is added here by hand, so that nothing runs because a file lies in a folder. */
+/** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
   Initial1764000000000,
   ManyInstances1765000000000,
