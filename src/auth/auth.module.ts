@@ -8,10 +8,8 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { AccessControl } from './access-control.service.js';
 import { AccountEntity } from './account.entity.js';
 import { AccountsService } from './accounts.service.js';
-import { ApiKeyEntity } from './api-key.entity.js';
 import { ApiKeys } from './api-keys.service.js';
 import { AuthController } from './auth.controller.js';
-import { AuthSessionEntity } from './auth-session.entity.js';
 import { Authenticator } from './authenticator.js';
 import { GuestsService } from './guests.service.js';
 import { JwtGuard } from './jwt.guard.js';
@@ -20,13 +18,11 @@ import { MintedTokens } from './minted-tokens.service.js';
 import { Mutes } from './mutes.js';
 import { PasswordHasher } from './password-hasher.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
-import { RefreshTokenEntity } from './refresh-token.entity.js';
 import { RequestLimits } from './request-limits.js';
 import { Revocations } from './revocations.js';
 import { ScopeGuard } from './scope.guard.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
-import { TicketEntity } from './ticket.entity.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
 import { UserDirectory } from './user-directory.js';
@@ -35,13 +31,7 @@ import { UsersController } from './users.controller.js';
 
 @Module({
   // Secrets and options are given with each call, from the configuration.
-  imports: [
-    AuditModule,
-    ChangesModule,
-    LimitsModule,
-    JwtModule.register({}),
-    TypeOrmModule.forFeature([UserEntity, AccountEntity, AuthSessionEntity, RefreshTokenEntity, TicketEntity, ApiKeyEntity]),
-  ],
+  imports: [AuditModule, ChangesModule, LimitsModule, JwtModule.register({}), TypeOrmModule.forFeature([UserEntity, AccountEntity])],
   controllers: [AuthController, SessionsController, UsersController],
   providers: [
     AccessControl,
