@@ -1,23 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { randomBytes } from 'node:crypto';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { Lifecycle } from '../../src/config/lifecycle.js';
 import type { ChatClient } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
-import { OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.js';
+import { CLIENT, CONSUMER, newParent, OtlpReceiver, PRODUCER, type ReceivedSpan, SERVER } from '../support/otlp-receiver.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { administer } from '../support/test-postgres.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
 
-const [SERVER, CLIENT, PRODUCER, CONSUMER] = [2, 3, 4, 5];
 const ERROR = 2;
-
-const newParent = (isSampled: boolean) => {
-  const [trace, span] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
-  return { trace, span, traceparent: `00-${trace}-${span}-${isSampled ? '01' : '00'}` };
-};
 
 describe('traces of two instances that are joined by Redis', () => {
   let database: TestDatabase;
@@ -280,61 +273,5 @@ describe('traces of two instances that are joined by Redis', () => {
     await until(() => dora.events(room).length === 2, 'both came');
     expect(collector.spans.filter((span) => whereOf(span) === instanceOf(untraced))).toEqual([]);
     dora.socket.close();
-  });
-});
-
-describe('the form of traces', () => {
-  it('is protobuf by default, at the URL that is set, and what is left is sent when the server stops', async () => {
-    const collector = await OtlpReceiver.start();
-    const server = await ChatServer.start({
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/otlp/traces`,
-      OTEL_SERVICE_NAME: 'chat',
-      OTEL_BSP_SCHEDULE_DELAY: '60000',
-    });
-    const room = await server.room('ann', 'private');
-    const ann = await server.connect('ann');
-    await ann.command('room.subscribe', { room });
-    await ann.command('message.send', { room, clientId: 'c', text: 'hello' });
-    await until(() => ann.events(room).length === 1, 'it came');
-    expect(collector.posts).toEqual([]);
-    await server.close();
-    for (const { path, headers } of collector.posts) {
-      expect([path, headers['content-type']]).toEqual(['/otlp/traces', 'application/x-protobuf']);
-    }
-    const frame = collector.spans.find(({ name }) => name === 'message.send')!;
-    expect(frame).toMatchObject({
-      kind: SERVER,
-      parentSpanId: '',
-      attributes: { 'parley.room': room },
-      resource: { 'service.name': 'chat' },
-    });
-    expect(
-      collector
-        .trace(frame.traceId)
-        .map(({ name }) => name)
-        .sort(),
-    ).toEqual(['commit', 'deliver', 'message.send', 'publish message.created']);
-    collector.stop();
-  });
-
-  it.each([
-    ['traceidratio', '0', 0],
-    ['parentbased_traceidratio', '0', 1],
-    ['always_off', '1', 0],
-    ['always_on', '1', 2],
-  ])('is sampled as OTEL_TRACES_SAMPLER=%s and its ARG=%s say', async (sampler, arg, count) => {
-    const collector = await OtlpReceiver.start();
-    const server = await ChatServer.start({
-      OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
-      OTEL_TRACES_SAMPLER: sampler,
-      OTEL_TRACES_SAMPLER_ARG: arg,
-    });
-    const { trace, traceparent } = newParent(true);
-    await server.http('ann', 'GET', '/v1/me', undefined, { traceparent });
-    await server.http('ann', 'GET', '/v1/me');
-    await server.close();
-    expect(collector.spans).toHaveLength(count);
-    expect(collector.trace(trace)).toHaveLength(Math.min(count, 1));
-    collector.stop();
   });
 });

@@ -1,9 +1,19 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { readProtobufSpans } from './otlp-protobuf.js';
 import { until } from './until.js';
+
+/** Kinds of spans, as OTLP numbers them. */
+export const [SERVER, CLIENT, PRODUCER, CONSUMER] = [2, 3, 4, 5] as const;
+
+/** A trace that a caller has begun. */
+export function newParent(isSampled: boolean): { trace: string; span: string; traceparent: string } {
+  const [trace, span] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
+  return { trace, span, traceparent: `00-${trace}-${span}-${isSampled ? '01' : '00'}` };
+}
 
 /** A span as the receiver got it. */
 export interface ReceivedSpan {
@@ -12,7 +22,7 @@ export interface ReceivedSpan {
   /** Empty: it is the trace's first. */
   parentSpanId: string;
   name: string;
-  /** As in OTLP: 2 server, 3 client, 4 producer, 5 consumer. */
+  /** `SERVER`, `CLIENT`, `PRODUCER` or `CONSUMER`. */
   kind: number;
   startNs: bigint;
   endNs: bigint;
