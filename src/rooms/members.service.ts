@@ -13,8 +13,7 @@ import { MembershipEntity, type MemberView, memberView } from './membership.enti
 import { addMember, findMute, isBanned, removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
 import { type Page, PageCursor } from './page-cursor.js';
 import { removalOf } from './room-access.js';
-import { RoomBanEntity } from './room-ban.entity.js';
-import { RoomMuteEntity } from './room-mute.entity.js';
+import { RoomBanEntity, RoomMuteEntity } from './room-sanction.entity.js';
 import { banUnderLock, muteUnderLock, type RoomSanctionOrder, type RoomSanctionView, sanctionView } from './room-sanctions.js';
 import { assertRoomForUsers } from './rooms-per-user.js';
 import type { PageRequest } from './rooms.repository.js';

@@ -7,8 +7,7 @@ import type { ClosedReason, Role } from '../protocol/index.js';
 import { MembershipEntity } from './membership.entity.js';
 import { type Caller, callerId, standingOf } from './caller.js';
 import { type AccessFacts, isSpeech, refusal, type RoomAction, type TargetFacts } from './room-access.js';
-import { RoomBanEntity } from './room-ban.entity.js';
-import { RoomMuteEntity } from './room-mute.entity.js';
+import { RoomBanEntity, RoomMuteEntity } from './room-sanction.entity.js';
 
 /** Steps of an act on a room's members. All run under the room's lock, so that what they read stays so until the commit. */
 

@@ -1,8 +1,7 @@
 import type { LogTransaction } from '../log/room-log.js';
 import { type Caller, callerId } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';
-import { RoomBanEntity } from './room-ban.entity.js';
-import { RoomMuteEntity } from './room-mute.entity.js';
+import { RoomBanEntity, RoomMuteEntity } from './room-sanction.entity.js';
 
 /** A ban or a mute in a room, as its moderators see it. */
 export interface RoomSanctionView {
