@@ -71,7 +71,7 @@ export class MembersController {
   @ApiOkResponse({ type: BanPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   bans(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() page: PageQueryDto): Promise<BanPageBody> {
-    return this.members.listBans(userId, room, page);
+    return this.members.listSanctions('ban', userId, room, page);
   }
 
   @Put('bans/:user')
@@ -92,7 +92,7 @@ export class MembersController {
   @ApiOkResponse({ type: MutePageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
   mutes(@CurrentUser() { userId }: Principal, @Param() { room }: RoomParams, @Query() page: PageQueryDto): Promise<MutePageBody> {
-    return this.members.listMutes(userId, room, page);
+    return this.members.listSanctions('mute', userId, room, page);
   }
 
   @Put('mutes/:user')

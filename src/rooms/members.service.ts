@@ -77,25 +77,18 @@ export class MembersService {
     });
   }
 
-  /** By user id; without those whose time is over. */
-  async listBans(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<RoomSanctionView>> {
-    const { room: accessed } = await this.access.require(caller, room, 'ban.list');
-    const list = new PageCursor('user', 'bans', accessed.id);
-    const rows = await this.sql.translated(() => this.roomBans.find(sanctionsAfter(accessed.id, list.read(cursor), limit)));
+  /** Bans or mutes, by user id; without those whose time is over. */
+  async listSanctions(kind: 'ban' | 'mute', caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<RoomSanctionView>> {
+    const { room: accessed } = await this.access.require(caller, room, `${kind}.list`);
+    const list = new PageCursor('user', `${kind}s`, accessed.id);
+    const sanctions = kind === 'ban' ? this.roomBans : this.roomMutes;
+    const rows = await this.sql.translated(() => sanctions.find(sanctionsAfter(accessed.id, list.read(cursor), limit)));
     return list.page(rows, limit, (row) => [row.userId], sanctionView);
   }
 
   /** Keeps a user out, and ends what access he has. Banning again replaces reason and end. */
   ban(caller: Caller, room: string, user: string, order: RoomSanctionOrder = {}): Promise<RoomSanctionView> {
     return this.log.transact(room, (tx) => banUnderLock(tx, caller, user, order));
-  }
-
-  /** By user id; without those whose time is over. */
-  async listMutes(caller: string, room: string, { cursor, limit }: PageRequest): Promise<Page<RoomSanctionView>> {
-    const { room: accessed } = await this.access.require(caller, room, 'mute.list');
-    const list = new PageCursor('user', 'mutes', accessed.id);
-    const rows = await this.sql.translated(() => this.roomMutes.find(sanctionsAfter(accessed.id, list.read(cursor), limit)));
-    return list.page(rows, limit, (row) => [row.userId], sanctionView);
   }
 
   /** Lets a user read on, and say nothing, whether he is a member now or later. Muting again replaces reason and end. */
