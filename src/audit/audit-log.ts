@@ -31,8 +31,8 @@ export class AuditLog implements OnModuleDestroy {
   }
 
   /**
-   * Resolves when the entry is committed. Refusals (`denied`, and whatever nobody known did) are bounded: of many alike, by one actor from
-   * one address, the first have a row each, and the rest are counted in one row, `details.folded`, some seconds later; they resolve at once.
+   * Resolves when the entry is committed. Refusals (`denied`, and whatever nobody known did) are bounded: of many, the first of each actor,
+   * address and network have a row each, and the rest are counted in rows with `details.folded`, some seconds later; they resolve at once.
    * @throws {ChatError} unavailable (certainly not written), timeout
    */
   async record(entry: AuditEntry): Promise<void> {

@@ -1,0 +1,8 @@
+/** The networks around an address, as `clientAddress` writes it: `near` is its /24 or /48, `far` its /16 or /32. What is no address is both. */
+export function networksOf(address: string): { near: string; far: string } {
+  const bytes = /^(\d+)\.(\d+)\.(\d+)\.\d+$/.exec(address);
+  if (bytes) return { near: `${bytes[1]}.${bytes[2]}.${bytes[3]}.0/24`, far: `${bytes[1]}.${bytes[2]}.0.0/16` };
+  const groups = /^([\da-f]+):([\da-f]+):([\da-f]+):[\da-f]+::\/64$/.exec(address);
+  if (groups) return { near: `${groups[1]}:${groups[2]}:${groups[3]}::/48`, far: `${groups[1]}:${groups[2]}::/32` };
+  return { near: address, far: address };
+}
