@@ -19,7 +19,7 @@ const asAdmin = (method: string, path: string, body?: unknown, requestId = 'r1')
 };
 
 beforeAll(async () => {
-  server = await ChatServer.start();
+  server = await ChatServer.start({ TRUSTED_PROXIES: 'loopback' });
   client = new pg.Client({ connectionString: server.test.databaseUrl });
   await client.connect();
 });
@@ -86,15 +86,32 @@ describe('acts of administrators', () => {
     ]);
   });
 
-  it('are not done when they cannot be written', async () => {
+  it('through a trusted proxy have the address of who did them, and not the proxy’s', async () => {
+    const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+    const headers = { authorization, 'x-forwarded-for': '192.0.2.66, 203.0.113.7' };
+    expect((await server.http(null, 'PUT', '/v1/admin/users/mallory/mute', undefined, headers)).status).toBe(204);
+    expect((await server.http(null, 'GET', '/v1/admin/mutes', undefined, headers)).status).toBe(200);
+    expect((await rows()).map(({ action, address }) => [action, address])).toEqual([
+      ['user.mute', '203.0.113.7'],
+      ['user.mute', '203.0.113.7'],
+      ['mute.list', '203.0.113.7'],
+    ]);
+  });
+
+  it('are not done when they cannot be written, nor is anything shown that was only read', async () => {
+    await asAdmin('PUT', '/v1/admin/users/mallory/ban');
+    from = Number((await rows()).at(-1)!.seq);
     await client.query('ALTER TABLE audit_head RENAME TO audit_head_away');
     try {
       expect((await asAdmin('PUT', '/v1/admin/users/eve/ban')).status).toBe(500);
+      const read = await asAdmin('GET', '/v1/admin/bans');
+      expect([read.status, read.text.includes('mallory')]).toEqual([500, false]);
     } finally {
       await client.query('ALTER TABLE audit_head_away RENAME TO audit_head');
     }
     expect((await server.http('eve', 'GET', '/v1/me')).status).toBe(200);
     expect(await rows()).toEqual([]);
+    expect((await asAdmin('GET', '/v1/admin/bans')).text).toContain('mallory');
   });
 
   it('with line breaks, quotes and U+0000 in a value are one row each', async () => {
@@ -135,6 +152,31 @@ describe('refusals', () => {
     expect(written.length).toBeLessThan(20);
     const counted = written.map(({ details }) => (details?.folded as number | undefined) ?? 1);
     expect(counted.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+  });
+
+  it('of a flood from many addresses do not hide one from elsewhere', async () => {
+    const log = server.get(AuditLog);
+    const noise = (lan: number) => ({
+      action: 'user.ban' as const,
+      outcome: 'denied' as const,
+      actor: { kind: 'anonymous' as const, id: null },
+      target: { user: 'noise' },
+      address: `2001:db8:7:${lan.toString(16)}::/64`,
+      requestId: null,
+    });
+    await Promise.all(Array.from({ length: 5_000 }, (_, lan) => log.note(noise(lan))));
+    const headers = { 'x-forwarded-for': '203.0.113.66' };
+    expect((await server.http(null, 'PUT', '/v1/admin/users/the-target/ban', undefined, headers)).status).toBe(401);
+    await log.flush();
+    const written = await rows();
+    expect(written.length).toBeLessThan(500);
+    expect(written.filter(({ target }) => target?.user === 'the-target')).toEqual([
+      expect.objectContaining({ action: 'user.ban', outcome: 'denied', address: '203.0.113.66', details: { code: 'unauthenticated' } }),
+    ]);
+    const folded = written.filter(({ details }) => details?.folded !== undefined);
+    expect(folded.map(({ address, details }) => [address, details])).toEqual([
+      ['2001:db8:7::/48', { folded: 5_001 - (written.length - 1) }],
+    ]);
   });
 });
 
