@@ -76,7 +76,12 @@ export class AuditEntryBody {
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, nullable: true, example: { user: 'u7' } })
   target!: Record<string, string> | null;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Of an IPv6 client: its /64.', example: '192.0.2.1' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Of an IPv6 client: its /64. Of counted refusals, where they came from many addresses: their network.',
+    example: '192.0.2.1',
+  })
   address!: string | null;
 
   @ApiProperty({ type: String, nullable: true, example: '0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11' })
@@ -87,7 +92,7 @@ export class AuditEntryBody {
     additionalProperties: true,
     nullable: true,
     description:
-      'What was asked for (`dryRun`, `roles`, `reason`, a filter), `id`, of what was made, `code`, of an error, and `folded`: of how many refusals alike the row is the count.',
+      'What was asked for (`dryRun`, `roles`, `reason`, a filter), `id`, of what was made, `code`, of an error, `credential`, of what was shown and is false (`token` or `key`), and `folded`: of how many refusals the row is the count.',
     example: null,
   })
   details!: Record<string, unknown> | null;

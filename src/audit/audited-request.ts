@@ -2,10 +2,11 @@ import type { Request } from 'express';
 import { clientAddress } from '../limits/client-address.js';
 import type { AuditAction, AuditActor, AuditEntry, AuditOutcome } from './audit-entry.js';
 
-/** What a request carries that the log wants to know. The principal is that of `auth`, which is above this folder. */
+/** What a request carries that the log wants to know. The principal and the false credential are those of `auth`, which is above this folder. */
 export type AuditedRequest = Request & {
   id?: unknown;
   principal?: { readonly userId: string; readonly key?: { readonly id: string } };
+  readonly falseCredential?: 'token' | 'key';
   /** Set by the `AuditGuard`, before any guard that may refuse: the action of the route, if it has one. */
   auditAction?: AuditAction | undefined;
   /** Set by the last guard, when all have let the request in. */

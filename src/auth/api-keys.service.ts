@@ -16,6 +16,7 @@ import {
   REVOKE_KEYS,
   STORE_KEYS_USED,
 } from './api-key-statements.js';
+import { ExpiredCredential } from './expired-credential.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
 import type { ActRow } from './revocation-statements.js';
@@ -144,7 +145,7 @@ export class ApiKeys {
     const row = this.#known.get(id) ?? (await this.#looking.add(id));
     if (!row || !timingSafeEqual(row.hash, secretHash(secret))) throw invalidKey();
     const expiresAt = row.expires_at?.getTime() ?? NEVER_MS;
-    if (expiresAt <= Date.now()) throw new ChatError('unauthenticated', 'The API key has expired.');
+    if (expiresAt <= Date.now()) throw new ExpiredCredential('API key');
     this.#use(row);
     return {
       userId: row.bot_user,

@@ -4,6 +4,7 @@ import { Config } from '../config/config.js';
 import { ChatError, validationFailed } from '../errors/chat-error.js';
 import { LIMITS, textProblem } from '../protocol/index.js';
 import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
+import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
 import { Revocations } from './revocations.js';
 import { TicketsService } from './tickets.service.js';
@@ -14,9 +15,12 @@ import { UserDirectory } from './user-directory.js';
 /** Names the user whom a backend acts for, percent-encoded where his id is not plain ASCII. */
 export const ACTS_FOR = 'parley-user';
 
-/** What is asked with credentials. `principal` is whom they proved, from the moment they did: who is then refused is known by name. */
+/** What is asked with credentials. */
 export interface Claimed {
+  /** Whom they proved, from the moment they did: who is then refused is known by name. */
   principal?: Principal;
+  /** Of a request: what it showed is forged, was never given, or was taken back. It has not just expired. */
+  falseCredential?: 'token' | 'key';
 }
 
 /** Says who opens a socket, before it opens, and who makes a request, before it is looked at. Both make the user known to this server. */
@@ -47,9 +51,15 @@ export class Authenticator {
   async authenticateRequest(request: Pick<IncomingMessage, 'headers'> & Claimed): Promise<Principal> {
     const token = bearerToken(request.headers.authorization);
     if (token === null) throw new ChatError('unauthenticated', 'An access token is needed: Authorization: Bearer <token>.');
-    const found = await this.#identify(token);
-    this.revocations.assertCurrent();
-    return this.#admit(found, request);
+    try {
+      const found = await this.#identify(token);
+      this.revocations.assertCurrent();
+      return await this.#admit(found, request);
+    } catch (error) {
+      const isFalse = error instanceof ChatError && error.code === 'unauthenticated' && !(error instanceof ExpiredCredential);
+      if (isFalse) request.falseCredential = looksLikeApiKey(token) ? 'key' : 'token';
+      throw error;
+    }
   }
 
   #identify(token: string): Promise<Principal> {

@@ -2,11 +2,11 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { Authenticator } from './authenticator.js';
 import type { AuthenticatedRequest } from './current-user.js';
+import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
 import { IS_PUBLIC } from './public.js';
 import { RequestLimits } from './request-limits.js';
 import { Revocations } from './revocations.js';
-import { expiredToken } from './tokens.service.js';
 
 /** What the adapter hands to the gateway's handlers: the connection, authenticated at the upgrade. */
 interface SocketCommand {
@@ -32,7 +32,7 @@ export class JwtGuard implements CanActivate {
 
   #allowCommand(context: ExecutionContext): boolean {
     const { principal } = context.switchToWs().getData<SocketCommand>().session;
-    if (principal.expiresAt <= Date.now()) throw expiredToken();
+    if (principal.expiresAt <= Date.now()) throw new ExpiredCredential('access token');
     this.revocations.assertValid(principal);
     return true;
   }

@@ -4,6 +4,7 @@ import { errors } from 'jose';
 import { randomUUID } from 'node:crypto';
 import { Config } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
+import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
 import { ProviderTokens } from './provider-tokens.js';
 import { SECRET_ALGORITHM, SharedSecrets } from './shared-secrets.js';
@@ -51,7 +52,7 @@ export class TokenService {
   async verify(token: string): Promise<Principal> {
     const principal = principalOf(await this.#verified(token));
     if (!principal) throw invalidToken();
-    if (principal.expiresAt <= Date.now()) throw expiredToken();
+    if (principal.expiresAt <= Date.now()) throw new ExpiredCredential('access token');
     return principal;
   }
 
@@ -64,7 +65,9 @@ export class TokenService {
       if (this.#provider?.takes(header.alg)) return await this.#provider.verify(token, clock);
     } catch (error) {
       if (error instanceof ChatError) throw error;
-      throw error instanceof TokenExpiredError || error instanceof errors.JWTExpired ? expiredToken() : invalidToken(error);
+      throw error instanceof TokenExpiredError || error instanceof errors.JWTExpired
+        ? new ExpiredCredential('access token')
+        : invalidToken(error);
     }
     throw invalidToken();
   }
@@ -76,8 +79,4 @@ export class TokenService {
 
 function invalidToken(cause?: unknown): ChatError {
   return new ChatError('unauthenticated', 'The access token is not valid.', { cause });
-}
-
-export function expiredToken(): ChatError {
-  return new ChatError('unauthenticated', 'The access token has expired.');
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import type { AuditRow } from '../support/audit-row.js';
@@ -12,7 +13,7 @@ let client: pg.Client;
 let from = 0;
 
 beforeAll(async () => {
-  server = await ChatServer.start({ LIMITS: 'on' });
+  server = await ChatServer.start({ LIMITS: 'on', LIMIT_REQUESTS_PER_ADDRESS: '1/200' });
   client = new pg.Client({ connectionString: server.test.databaseUrl });
   await client.connect();
   await server.http(null, 'POST', '/v1/auth/register', ACCOUNT);
@@ -105,6 +106,47 @@ describe('the audit log', () => {
     );
     const dump = JSON.stringify(all);
     expect([dump.includes(key.slice(-43)), dump.includes((minted.body as { accessToken: string }).accessToken)]).toEqual([false, false]);
+  });
+});
+
+describe('of requests the audit log', () => {
+  const ask = (bearer: string | null, requestId: string) =>
+    server.http(null, 'GET', '/v1/me', undefined, {
+      'x-request-id': requestId,
+      ...(bearer !== null && { authorization: `Bearer ${bearer}` }),
+    });
+  const shown = async (count: number) =>
+    (await written(count)).map(({ action, outcome, actor_kind, actor_id, request_id, details }) => [
+      [action, outcome, actor_kind, actor_id, request_id],
+      details,
+    ]);
+
+  it('has tokens and keys that are false or were taken back, without them, and neither an expired one nor none', async () => {
+    await server.get(AuditLog).flush(); // a new window
+    const forged = server.signed({ sub: 'u1' }, {}, 'a-secret-of-somebody-else-0123456789-abcdef');
+    const guessed = `pk_${randomUUID()}_${randomBytes(32).toString('base64url')}`;
+    const revoked = server.test.token('u1', { jti: randomUUID() });
+    await server.http(null, 'POST', '/v1/auth/revoke', { token: revoked });
+    const expired = server.test.token('u1', { exp: Math.floor(Date.now() / 1000) - 10 });
+    expect((await ask(null, 'none')).status).toBe(401);
+    expect((await ask(expired, 'expired')).body).toMatchObject({ code: 'unauthenticated', message: 'The access token has expired.' });
+    for (const [index, [bearer, id]] of [
+      [forged, 'forged'] as const,
+      [guessed, 'guessed'] as const,
+      [revoked, 'revoked'] as const,
+    ].entries()) {
+      expect((await ask(bearer, id)).status).toBe(401);
+      await written(index + 1);
+    }
+    const code = 'unauthenticated';
+    const all = await shown(3);
+    expect(all).toEqual([
+      [['access.request', 'denied', 'anonymous', null, 'forged'], { code, credential: 'token' }],
+      [['access.request', 'denied', 'anonymous', null, 'guessed'], { code, credential: 'key' }],
+      [['access.request', 'denied', 'user', 'u1', 'revoked'], { code, credential: 'token' }],
+    ]);
+    const dump = JSON.stringify(await rows());
+    expect([forged, guessed, revoked].filter((credential) => dump.includes(credential))).toEqual([]);
   });
 });
 
@@ -207,4 +249,19 @@ describe('of sockets the audit log', () => {
     ]);
     await Promise.all([ada.close(), bob.close()]);
   });
+});
+
+// The last, since it uses up what its address may ask.
+it('the audit log counts those who guess keys on and on, also when they are told to wait', async () => {
+  await server.get(AuditLog).flush(); // a new window
+  const guess = () => server.http(null, 'GET', '/v1/me', undefined, { authorization: `Bearer pk_${randomUUID()}_${'x'.repeat(43)}` });
+  const answers = await Promise.all(Array.from({ length: 300 }, guess));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]));
+  await server.get(AuditLog).flush();
+  const all = await rows();
+  expect(new Set(all.map(({ action, outcome, address }) => `${action} ${outcome} ${address}`))).toEqual(
+    new Set(['access.request denied 127.0.0.1']),
+  );
+  expect(all.length).toBeLessThan(100);
+  expect(all.reduce((sum, { details }) => sum + ((details!.folded as number | undefined) ?? 1), 0)).toBe(300);
 });
