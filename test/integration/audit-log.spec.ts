@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { AuditLog } from '../../src/audit/audit-log.js';
 import type { AuditRow } from '../support/audit-row.js';
+import { refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
 import { until } from '../support/until.js';
 
@@ -86,15 +87,18 @@ describe('acts of administrators', () => {
     ]);
   });
 
-  it('through a trusted proxy have the address of who did them, and not the proxy’s', async () => {
+  it('and refusals, through a trusted proxy, have the address of who asked, and not the proxy’s', async () => {
     const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
     const headers = { authorization, 'x-forwarded-for': '192.0.2.66, 203.0.113.7' };
     expect((await server.http(null, 'PUT', '/v1/admin/users/mallory/mute', undefined, headers)).status).toBe(204);
     expect((await server.http(null, 'GET', '/v1/admin/mutes', undefined, headers)).status).toBe(200);
+    expect((await refusedUpgrade(server.wsUrl, { token: 'nonsense', headers: { 'x-forwarded-for': '203.0.113.8' } })).status).toBe(401);
+    await server.get(AuditLog).flush();
     expect((await rows()).map(({ action, address }) => [action, address])).toEqual([
       ['user.mute', '203.0.113.7'],
       ['user.mute', '203.0.113.7'],
       ['mute.list', '203.0.113.7'],
+      ['access.handshake', '203.0.113.8'],
     ]);
   });
 
