@@ -19,7 +19,7 @@ export const ACTS_FOR = 'parley-user';
 export interface Claimed {
   /** Whom they proved, from the moment they did: who is then refused is known by name. */
   principal?: Principal;
-  /** Of a request: what it showed is forged, was never given, or was taken back. It has not just expired. */
+  /** Of a request: what it showed is forged, was never given, or was taken back. What has expired is not false. */
   falseCredential?: 'token' | 'key';
 }
 

@@ -128,8 +128,13 @@ describe('of requests the audit log', () => {
     const revoked = server.test.token('u1', { jti: randomUUID() });
     await server.http(null, 'POST', '/v1/auth/revoke', { token: revoked });
     const expired = server.test.token('u1', { exp: Math.floor(Date.now() / 1000) - 10 });
+    const admin = { authorization: `Bearer ${server.test.token('root', { roles: ['admin'] })}` };
+    const { body } = await server.http(null, 'POST', '/v1/admin/api-keys', { name: 'Old', scopes: ['rooms:read'] }, admin);
+    await client.query(`UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1`, [body.id]);
+    from = Number((await written(2)).at(-1)!.seq);
     expect((await ask(null, 'none')).status).toBe(401);
     expect((await ask(expired, 'expired')).body).toMatchObject({ code: 'unauthenticated', message: 'The access token has expired.' });
+    expect((await ask(body.key as string, 'old')).body).toMatchObject({ code: 'unauthenticated', message: 'The API key has expired.' });
     for (const [index, [bearer, id]] of [
       [forged, 'forged'] as const,
       [guessed, 'guessed'] as const,
