@@ -36,15 +36,18 @@ export function IsMeta(options?: ValidationOptions): PropertyDecorator {
   return applyDecorators(asSent, checked('isMeta', metaProblem, options));
 }
 
+/** True or false itself, no text for it. */
 export function IsFlag(): PropertyDecorator {
   return IsBoolean({ message: 'must be true or false' });
 }
 
+/** A whole number itself, no text for it; both bounds are good. */
 export function IsInteger(min: number, max: number): PropertyDecorator {
   const message = `must be an integer from ${min} to ${max}`;
   return applyDecorators(IsInt({ message }), Min(min, { message }), Max(max, { message }));
 }
 
+/** One of these words, letter by letter. */
 export function IsOneOf(words: readonly string[]): PropertyDecorator {
   return IsIn(words, { message: `must be one of ${words.join(', ')}` });
 }
@@ -54,6 +57,7 @@ export function IsReason(): PropertyDecorator {
   return IsText(1, LIMITS.reasonChars);
 }
 
+/** The id of a user, whether the server has seen him or not. */
 export function IsUserId(options?: ValidationOptions): PropertyDecorator {
   return checked('isUserId', (value) => textProblem(value, 1, LIMITS.userIdChars), options);
 }
