@@ -95,33 +95,37 @@ describe('why somebody may or may not', () => {
     expect(await ask('cat', room, 'room.read')).toMatchObject({ allowed: true, facts: { serverMuted: true } });
   });
 
-  it.each(TYPES)('is what happens: each line of the table, for users of every standing, in %s rooms, archived or not', async (type) => {
-    const acts = await RoomActs.begin(server);
-    // Whom the server lets do nothing at all hears the same of every room.
-    const callers = USERS.filter((user) => user !== OTHER && (type === 'public' || !user.startsWith('server') || user === 'serverMuted'));
-    const faults: string[] = [];
-    let compared = 0;
-    const compare = async (action: RoomAction, user: string, room: string, kind: RoomKind) => {
-      const { verdict, words } = await server.get(AccessAdminService).explain({ user, room, action });
-      const real = await acts.act(action, user, room);
-      compared++;
-      if (JSON.stringify({ verdict, words }) !== JSON.stringify(real))
-        faults.push(JSON.stringify([action, user, kind, verdict, words, real]));
-    };
-    const kinds = [false, true].map((archived): RoomKind => ({ type, archived }));
-    await Promise.all(
-      kinds.map(async (kind) => {
-        const shared = await acts.room(kind);
-        for (const user of callers) {
-          for (const action of ACTIONS) await compare(action, user, CHANGING.has(action) ? await acts.room(kind) : shared, kind);
-        }
-        await compare('room.leave', 'owner', await acts.room({ ...kind, secondOwner: true }), kind);
-      }),
-    );
-    expect(faults).toEqual([]);
-    expect(compared).toBe(kinds.length * (callers.length * ACTIONS.length + 1));
-    await acts.end();
-  });
+  it.each(TYPES)(
+    'is what happens: each line of the table, for users of every standing, in %s rooms, archived or not',
+    async (type) => {
+      const acts = await RoomActs.begin(server);
+      // Whom the server lets do nothing at all hears the same of every room.
+      const callers = USERS.filter((user) => user !== OTHER && (type === 'public' || !user.startsWith('server') || user === 'serverMuted'));
+      const faults: string[] = [];
+      let compared = 0;
+      const compare = async (action: RoomAction, user: string, room: string, kind: RoomKind) => {
+        const { verdict, words } = await server.get(AccessAdminService).explain({ user, room, action });
+        const real = await acts.act(action, user, room);
+        compared++;
+        if (JSON.stringify({ verdict, words }) !== JSON.stringify(real))
+          faults.push(JSON.stringify([action, user, kind, verdict, words, real]));
+      };
+      const kinds = [false, true].map((archived): RoomKind => ({ type, archived }));
+      await Promise.all(
+        kinds.map(async (kind) => {
+          const shared = await acts.room(kind);
+          for (const user of callers) {
+            for (const action of ACTIONS) await compare(action, user, CHANGING.has(action) ? await acts.room(kind) : shared, kind);
+          }
+          await compare('room.leave', 'owner', await acts.room({ ...kind, secondOwner: true }), kind);
+        }),
+      );
+      expect(faults).toEqual([]);
+      expect(compared).toBe(kinds.length * (callers.length * ACTIONS.length + 1));
+      await acts.end();
+    },
+    120_000,
+  );
 
   it('is what happens to whom it is about, and under administration', async () => {
     const acts = await RoomActs.begin(server);
@@ -166,7 +170,7 @@ describe('why somebody may or may not', () => {
     );
     expect(faults).toEqual([]);
     await acts.end();
-  });
+  }, 120_000);
 
   it('knows actions of the table only, and rooms that are there', async () => {
     const room = await server.room('ann', 'public');
