@@ -31,6 +31,13 @@ describe('clientAddress', () => {
     ['10.0.0.1', '198.51.100.1, 10.0.0.2', '198.51.100.1', 'a proxy behind a proxy'],
     ['::ffff:10.0.0.1', '2001:db8:1:2::9', '2001:db8:1:2::/64', 'IPv6, and a mapped peer'],
     ['10.0.0.1', '198.51.100.1, what?', '10.0.0.1', 'what is no address counts as the proxy'],
+    ['10.0.0.1', '198.51.100.1:5555', '198.51.100.1', 'a proxy that tells the port too'],
+    ['10.0.0.1', '[2001:db8:1:2::9]:443', '2001:db8:1:2::/64', 'the port of an IPv6 address'],
+    ['10.0.0.1', '[2001:db8:1:2::9]', '2001:db8:1:2::/64', 'brackets without a port'],
+    ['10.0.0.1', '"198.51.100.1:5555"', '198.51.100.1', 'in quotes'],
+    ['10.0.0.1', '"[2001:db8:1:2::9]:443"', '2001:db8:1:2::/64', 'IPv6 in quotes'],
+    ['10.0.0.1', '192.0.2.1:80, 198.51.100.1:5555, 10.0.0.2:4711', '198.51.100.1', 'a proxy with a port is one too'],
+    ['10.0.0.1', '198.51.100.1, 203.0.113.256:80', '10.0.0.1', 'a port does not make an address of what is none'],
     ['10.0.0.1', ' ,, ', '10.0.0.1', 'nothing at all'],
     [undefined, '198.51.100.1', '', 'a peer that has gone'],
   ])('%s with %s is %s: %s', (peer, forwarded, client, _why) => {

@@ -4,7 +4,7 @@ import proxyAddress from 'proxy-addr';
 
 /**
  * What limits by address count, of a REST request or an upgrade: the peer of the connection; when that is a trusted proxy, the nearest
- * address of `X-Forwarded-For` that is none. Of a header nothing else is believed, since any client can write one.
+ * address of `X-Forwarded-For` that is none, with or without its port. Of a header nothing else is believed, since any client can write one.
  * An IPv6 client owns a whole /64 of addresses, which count as one.
  * @param trustsProxy `trustedProxies` of the configuration
  */
@@ -13,9 +13,18 @@ export function clientAddress(
   trustsProxy: (address: string, hops: number) => boolean,
 ): string {
   // The peer first. It ends with the first that is not trusted, or with the farthest one.
-  const hops = proxyAddress.all(request as IncomingMessage, trustsProxy);
+  const hops = proxyAddress.all(request as IncomingMessage, (hop, index) => trustsProxy(addressOf(hop), index));
   // What is no address was written by nobody who can be counted: then it is the proxy that let it pass.
-  return addressKey(hops.findLast((address) => isIP(address) !== 0) ?? '');
+  return addressKey(hops.map(addressOf).findLast((address) => isIP(address) !== 0) ?? '');
+}
+
+/** `192.0.2.1:5555`, `[2001:db8::5]:443`, each also in quotes. */
+const WITH_PORT = /^"?(?:\[([\w:.%]+)\]|([\d.]+))(?::\d{1,5})?"?$/;
+
+// Some proxies tell the port too. It changes with each connection, and so would what is counted.
+function addressOf(hop: string): string {
+  const [, inBrackets, plain] = WITH_PORT.exec(hop) ?? [];
+  return inBrackets ?? plain ?? hop;
 }
 
 export function addressKey(address: string): string {
