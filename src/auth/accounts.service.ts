@@ -9,6 +9,7 @@ import { PasswordHasher } from './password-hasher.js';
 import { FIND_ACCOUNT } from './session-statements.js';
 import { SessionsService, type TokenPair } from './sessions.service.js';
 import { UserEntity } from './user.entity.js';
+import { USERNAME } from './username.js';
 
 interface AccountRow {
   user_id: string;
@@ -40,7 +41,8 @@ export class AccountsService {
    */
   async login({ username, password }: { username: string; password: string }, address: string): Promise<TokenPair> {
     await this.limits.attemptLogin(username, address);
-    const [account] = await this.sql.query<AccountRow>(FIND_ACCOUNT, [username]);
+    // Else one account would be found under several names, each of which has its own count of attempts.
+    const [account] = USERNAME.test(username) ? await this.sql.query<AccountRow>(FIND_ACCOUNT, [username]) : [];
     const matches = await this.hasher.verify(account?.password_hash ?? null, password);
     if (!account || !matches) throw new ChatError('unauthenticated', 'The username or the password is wrong.');
     await this.limits.loggedIn(username, address);

@@ -2,9 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import { IfGiven, IsText } from '../errors/validators.js';
 import { UserBody } from './user.dto.js';
-
-/** Letters and digits, with single or repeated `.`, `_`, `-` between them: nothing that looks like another username, or needs escaping. */
-const USERNAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{1,30})[A-Za-z0-9]$/;
+import { USERNAME } from './username.js';
 
 export class RegisterDto {
   @ApiProperty({
