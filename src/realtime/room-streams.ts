@@ -86,14 +86,17 @@ export class RoomStreams implements StreamHost, OnApplicationShutdown {
   async #fill(stream: RoomStream): Promise<void> {
     const { counts } = this.metrics;
     try {
-      if (stream.hasGap) counts.gapsFilled++;
+      let isFilled = false;
       while (stream.hasGap && this.#streams.get(stream.room) === stream) {
         const page = await this.replay.readAfter(stream.room, stream.position!);
         if (!page) break;
         if (page.events.length === 0) throw new Error(`the log of ${stream.room} ends before its head`);
         counts.gapEvents += page.events.length;
         stream.take({ room: stream.room, epoch: page.epoch, headSeq: page.headSeq, events: page.events.map(logEvent) });
+        isFilled = true;
       }
+      // Once, however often the log had to be asked.
+      if (isFilled) counts.gapsFilled++;
       this.#filling.delete(stream);
     } catch (error) {
       this.#logger.warn(`A gap could not be read from the log; trying again: ${(error as Error).message}`);

@@ -8,7 +8,10 @@ const COUNTERS = {
   opened: ['parley_connections_opened_total', 'WebSocket connections opened.'],
   frames: ['parley_frames_received_total', 'Frames taken from clients: commands, and what was refused as none.'],
   deliveries: ['parley_deliveries_total', 'Durable events written to subscribers, each subscriber counted.'],
-  gapsFilled: ['parley_gaps_filled_total', 'Gaps in a room that were read from the log, since the bus did not bring what was in them.'],
+  gapsFilled: [
+    'parley_gaps_filled_total',
+    'Gaps in a room that were filled from the log, since the bus did not bring what was in them; each once.',
+  ],
   gapEvents: ['parley_gap_events_total', 'Events that were read from the log to fill gaps.'],
 } as const;
 
