@@ -1,6 +1,7 @@
 // `npm run bench`: Parley beside what one would take instead, on the same load, in one run; prints one table.
 //   --only=one-room,idle   these works alone            --quick      small and short: shows that it runs, not how fast
 //   --seconds=5            measured, after two to warm up   --profile=DIR  each server leaves a CPU profile there
+//   --metrics              Parley a second time in each work, with METRICS=true: what they cost
 //   --markdown             writes the table into docs/benchmarks.md     --json=FILE  the figures
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { Backing } from './backing.js';
 import { leaveServerCore } from './cores.js';
 import { Load } from './load.js';
-import { parley } from './peers/parley.js';
+import { parley, parleyMeasured } from './peers/parley.js';
 import { Servers } from './peers/servers.js';
 import { describeMachine, markdownTable, writeIntoDocs } from './report.js';
 import { connect, idle } from './works/connections.js';
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '5' },
     profile: { type: 'string' },
+    metrics: { type: 'boolean', default: false },
     markdown: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
@@ -62,12 +64,13 @@ try {
 /** @returns the rows of all its peers; what became of its targets is in Parley's last. */
 async function runWork(work) {
   const ofWork = [];
-  for (const peer of work.peers) {
+  for (const peer of peersOf(work)) {
     console.error(`${work.name}: ${peer.name}…`);
     const measured = await runPeer(work, peer);
     ofWork.push(...measured.map((row) => ({ work: work.name, title: work.title, of: peer, ...row })));
   }
-  ofWork.findLast(({ of }) => of === parley).targets = work.judge(ofWork);
+  const judged = ofWork.filter(({ of }) => of !== parleyMeasured);
+  judged.findLast(({ of }) => of === parley).targets = work.judge(judged);
   return ofWork;
 }
 
@@ -87,13 +90,18 @@ async function runPeer(work, peer) {
   }
 }
 
+/** The measured Parley comes right behind the other, so that both meet the machine in the same mood. */
+function peersOf({ peers }) {
+  return options.metrics ? peers.flatMap((peer) => (peer === parley ? [parley, parleyMeasured] : [peer])) : peers;
+}
+
 function instancesOf({ instances = 1 }) {
   return instances;
 }
 
 /** Servers that serve on in the next work are as many as one of them needs. */
 function mostInstances(peer) {
-  return Math.max(...works.filter(({ peers }) => peers.includes(peer)).map(instancesOf));
+  return Math.max(...works.filter((work) => peersOf(work).includes(peer)).map(instancesOf));
 }
 
 function workNamed(name) {

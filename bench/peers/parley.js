@@ -11,8 +11,10 @@ const ONE_INSERT = new URL('./one-insert.js', import.meta.url).href;
 export const parley = peer('Parley', []);
 /** Parley with each message committed by itself. */
 export const parleyOneInsert = peer('Parley, one INSERT a message', [ONE_INSERT]);
+/** What metrics cost that nobody reads. */
+export const parleyMeasured = peer('Parley, metrics on', [], { METRICS: 'true' });
 
-function peer(name, preloads) {
+function peer(name, preloads, settings = {}) {
   return {
     name,
     dialect: 'parley',
@@ -31,6 +33,7 @@ function peer(name, preloads) {
         LIMITS: 'off',
         LOG_LEVEL: 'warn',
         DRAIN_MS: '0',
+        ...settings,
       };
       const servers = [];
       // One after the other: the first makes the schema.

@@ -10,7 +10,7 @@ export const history = {
   name: 'history',
   title: 'history page of 50 of 2 million, 8 at once',
   peers: [parley],
-  async run({ context, running }, { quick }) {
+  async run({ context, peer, running }, { quick }) {
     const messages = quick ? 2_000 : 2_000_000;
     const rooms = makeRooms(1);
     const { token, port } = enter(0, rooms, { port: running.servers[0].port, running });
@@ -22,7 +22,7 @@ export const history = {
         context.load.ask('pages', { port, token, paths, atOnce: AT_ONCE, warmUpMs: warmUp * 1_000, ms: seconds * 1_000, items: PAGE }),
         context.load.measure({ processes: running.servers, seconds, warmUp }),
       ]);
-      return { peer: `${parley.name}, ${label}`, pages, p50, p99, ...sharesOf(measured), remark: `${Math.round(pages / seconds)} pages/s` };
+      return { peer: `${peer.name}, ${label}`, pages, p50, p99, ...sharesOf(measured), remark: `${Math.round(pages / seconds)} pages/s` };
     };
     return [await ask('newest', ''), await ask('middle', `&around=${messages / 2}`), await ask('deepest', `&before=${PAGE + 1}`)];
   },
