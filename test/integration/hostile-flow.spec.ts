@@ -93,6 +93,36 @@ describe('commands under way', () => {
   });
 });
 
+describe('a command that waits for its turn', () => {
+  const ban = (user: string) => {
+    const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+    return server.http(null, 'PUT', `/v1/admin/users/${user}/ban`, undefined, { authorization });
+  };
+  const expire = (user: string) => {
+    const session = sessionOf(user);
+    session.renew({ ...session.principal, expiresAt: Date.now() });
+  };
+
+  it.each<[string, (user: string) => unknown]>([
+    ['banned', ban],
+    ['expired', expire],
+  ])('is not done when its user is %s until then', async (user, end) => {
+    const room = await server.room('ann', 'private', [user]);
+    const client = await server.connect(user);
+    const session = sessionOf(user);
+    await whileLocked(async () => {
+      client.raw(sendText(room, 1));
+      client.raw(JSON.stringify({ id: 2, event: 'room.leave', data: { room } }));
+      await client.command('ping', {}, 3);
+      await end(user);
+    });
+    await session.idle();
+    const { items } = (await server.http('ann', 'GET', `/v1/rooms/${room}/members`)).body as { items: { user: string }[] };
+    expect(items.map((member) => member.user).sort()).toEqual(['ann', user]);
+    await client.terminate();
+  });
+});
+
 describe('the heartbeat', () => {
   it('lets a client live whose pongs are not read, since its commands wait for the database', async () => {
     const room = await server.room('ann', 'private');
