@@ -1,10 +1,11 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { RATE_LIMITS } from './errors/rate-limit-headers.js';
 
 const RATE_LIMIT = {
   'RateLimit-Policy': {
     description:
-      'The limit that this request counts against, as draft-ietf-httpapi-ratelimit-headers-10 has it: how many at once after a rest, and in how ' +
-      'many seconds that is filled up again. Not with `LIMITS=off`.',
+      "The user's limit, or the address's, that this request counts against, as draft-ietf-httpapi-ratelimit-headers-10 has it: how many at once " +
+      'after a rest, and in how many seconds that is filled up again. Not with `LIMITS=off`.',
     schema: { type: 'string', example: '"user";q=500;w=10' },
   },
   RateLimit: {
@@ -13,8 +14,17 @@ const RATE_LIMIT = {
   },
 };
 
+const NAMES = Object.entries(RATE_LIMITS).map(([name, what]) => `\`${name}\`: ${what}`);
+
 const REFUSED = {
-  ...RATE_LIMIT,
+  'RateLimit-Policy': {
+    description: `The limit that refused. ${NAMES.join('; ')}. A cap of what is open at once has no \`w\`.`,
+    schema: { type: 'string', example: '"joins";q=200;w=10' },
+  },
+  RateLimit: {
+    description: 'That nothing is left of it, and in how many seconds to try again.',
+    schema: { type: 'string', example: '"joins";r=0;t=1' },
+  },
   'Retry-After': { description: 'In how many seconds to try again.', schema: { type: 'integer', minimum: 1, example: 1 } },
 };
 

@@ -28,7 +28,7 @@ while the list changes: what is there throughout is seen once.
 ### Errors, retries and limits
 
 Errors are \`{code, message, details?, requestId}\`; programs go by \`code\`. \`rate_limited\`, \`unavailable\`, \`timeout\` and \`internal\` may be tried again, after
-\`Retry-After\` where it is given. \`rate_limited\` means certainly not done; the \`RateLimit\` headers tell what is left. Sending a message, making a room or an API key, and telling a notice take an \`Idempotency-Key\`, so that trying again never does it twice.
+\`Retry-After\` where it is given. \`rate_limited\` means certainly not done; the \`RateLimit\` headers tell what is left, and of a refusal which limit it was. Sending a message, making a room or an API key, and telling a notice take an \`Idempotency-Key\`, so that trying again never does it twice.
 Lengths are counted in UTF-16 code units; unknown fields are refused, in bodies and in queries, also where a route takes none.
 `.trim();
 

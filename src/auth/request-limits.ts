@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Config } from '../config/config.js';
+import { rateLimitHeaders } from '../errors/rate-limit-headers.js';
 import { clientAddress } from '../limits/client-address.js';
-import { rateLimitHeaders } from '../limits/rate-limit-headers.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import type { Principal } from './principal.js';
 
@@ -23,8 +23,9 @@ export class RequestLimits {
     if (!this.limits.isOn || (!principal && !request.path.startsWith('/v1/'))) return;
     const key = principal?.userId ?? clientAddress(request, this.config.trustedProxies);
     const retryAfterMs = principal ? this.limits.takeCommand(key) : this.limits.takeRequest(key);
-    const [name, limit] = principal ? (['user', this.limits.commands] as const) : (['address', this.limits.requests] as const);
-    response.set(rateLimitHeaders(name, limit, key));
-    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
+    const limit = principal ? this.limits.commands : this.limits.requests;
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs, limit.policy);
+    const { tokens, fullInMs } = limit.standing(key);
+    response.set(rateLimitHeaders(limit.policy, tokens, Math.ceil(fullInMs / 1000)));
   }
 }

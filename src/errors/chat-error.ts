@@ -1,8 +1,11 @@
 import { ERROR_CODES, type ErrorCode, type ErrorData, type ErrorDetail } from '../protocol/index.js';
+import type { RateLimitPolicy } from './rate-limit-headers.js';
 
 export interface ChatErrorOptions {
   details?: ErrorDetail[];
   retryAfterMs?: number;
+  /** With `rate_limited`: what refused, for the headers of an HTTP answer. */
+  limit?: RateLimitPolicy;
   /** With `conflict`: the message as it stands, for the caller to merge with. */
   current?: unknown;
   cause?: unknown;
@@ -13,6 +16,7 @@ export class ChatError extends Error {
   override readonly name = 'ChatError';
   readonly details: ErrorDetail[] | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly limit: RateLimitPolicy | undefined;
   readonly current: unknown;
 
   constructor(
@@ -23,6 +27,7 @@ export class ChatError extends Error {
     super(message, { cause: options.cause });
     this.details = options.details;
     this.retryAfterMs = options.retryAfterMs;
+    this.limit = options.limit;
     this.current = options.current;
   }
 

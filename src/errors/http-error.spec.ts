@@ -36,6 +36,12 @@ describe('httpErrorAnswer', () => {
     });
   });
 
+  it('says which limit refused, with the same time', () => {
+    const limit = { name: 'joins', quota: 200, windowSeconds: 10 } as const;
+    const { headers } = httpErrorAnswer(new ChatError('rate_limited', 'Slow down.', { retryAfterMs: 1001, limit }), 'r1');
+    expect(headers).toEqual({ 'Retry-After': '2', 'RateLimit-Policy': '"joins";q=200;w=10', RateLimit: '"joins";r=0;t=2' });
+  });
+
   it('names the scheme with 401, and only what is there', () => {
     const answer = httpErrorAnswer(new ChatError('unauthenticated', 'No.', { cause: new Error('hidden') }), 'r1');
     expect(answer).toEqual({

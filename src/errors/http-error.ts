@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { ERROR_CODES, type ErrorCode } from '../protocol/index.js';
 import type { ErrorBody } from './api-errors.js';
 import { ChatError } from './chat-error.js';
+import { rateLimitHeaders } from './rate-limit-headers.js';
 
 /** An error as an HTTP answer. */
 export interface HttpErrorAnswer {
@@ -15,7 +16,11 @@ export function httpErrorAnswer(error: ChatError, requestId: string): HttpErrorA
   const { status } = ERROR_CODES[error.code];
   const headers: Record<string, string> = {};
   if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
-  if (error.retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  if (error.retryAfterMs !== undefined) {
+    const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+    headers['Retry-After'] = String(seconds);
+    if (error.limit !== undefined) Object.assign(headers, rateLimitHeaders(error.limit, 0, seconds));
+  }
   const { message, details, retryAfterMs, current, code } = error;
   const body: ErrorBody = { code, message, requestId };
   if (details !== undefined) body.details = details;

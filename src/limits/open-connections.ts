@@ -54,12 +54,12 @@ export class OpenConnections implements OnModuleInit, OnApplicationShutdown {
    */
   async claim(user: string): Promise<void> {
     const count = (this.#counts.get(user) ?? 0) + 1;
-    if (count > this.#max) throw tooMany();
+    if (count > this.#max) throw tooMany(this.#max);
     this.#counts.set(user, count);
     const others = await this.#others(user, count, this.#max);
     if (others + count <= this.#max) return;
     this.release(user);
-    throw tooMany();
+    throw tooMany(this.#max);
   }
 
   /** One that was claimed is closed, or has not opened. */
@@ -75,7 +75,7 @@ export class OpenConnections implements OnModuleInit, OnApplicationShutdown {
     const count = (this.#counts.get(user) ?? 0) + 1;
     // A claim of more than there may ever be is refused, and tells how many the others have.
     const others = count > this.#max ? 0 : await this.#others(user, count, 0);
-    if (others + count > this.#max) throw tooMany();
+    if (others + count > this.#max) throw tooMany(this.#max);
   }
 
   async #others(user: string, count: number, max: number): Promise<number> {
@@ -114,6 +114,7 @@ export class OpenConnections implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-function tooMany(): ChatError {
-  return new ChatError('rate_limited', 'The user has too many open connections.', { retryAfterMs: RETRY_MS });
+function tooMany(max: number): ChatError {
+  const limit = { name: 'connections', quota: max } as const;
+  return new ChatError('rate_limited', 'The user has too many open connections.', { retryAfterMs: RETRY_MS, limit });
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import type { Rate } from '../config/setting-values.js';
 import { ChatError } from '../errors/chat-error.js';
+import type { RateLimitPolicy } from '../errors/rate-limit-headers.js';
 import { RedisConnections } from '../redis/redis-connections.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { SharedLimit } from './shared-limit.js';
@@ -19,20 +20,20 @@ export class RateLimits {
   readonly isOn: boolean;
   readonly commands: SharedLimit;
   readonly requests: SharedLimit;
-  readonly #sends: SharedLimit;
-  readonly #joins: SharedLimit;
-  readonly #handshakes: SharedLimit;
+  readonly sends: SharedLimit;
+  readonly joins: SharedLimit;
+  readonly handshakes: SharedLimit;
   /** A connection is open on one instance. Null where the user's own limit is as tight. */
   readonly #connections: TokenBuckets | null;
 
   constructor(config: Config, redis: RedisConnections, breaker: RedisBreaker) {
     const windows = (options: WindowOptions) => new SharedWindows(options, config, redis, breaker);
     this.isOn = config.limits;
-    this.commands = new SharedLimit('commands', config.limitCommands, windows);
-    this.requests = new SharedLimit('requests', config.limitRequestsPerAddress, windows);
-    this.#sends = new SharedLimit('sends', config.limitSendsPerRoom, windows);
-    this.#joins = new SharedLimit('joins', config.limitJoins, windows);
-    this.#handshakes = new SharedLimit('handshakes', config.limitHandshakes, windows);
+    this.commands = new SharedLimit({ name: 'user', countedAs: 'commands' }, config.limitCommands, windows);
+    this.requests = new SharedLimit({ name: 'address', countedAs: 'requests' }, config.limitRequestsPerAddress, windows);
+    this.sends = new SharedLimit({ name: 'room', countedAs: 'sends' }, config.limitSendsPerRoom, windows);
+    this.joins = new SharedLimit({ name: 'joins', countedAs: 'joins' }, config.limitJoins, windows);
+    this.handshakes = new SharedLimit({ name: 'handshakes', countedAs: 'handshakes' }, config.limitHandshakes, windows);
     const byConnection = config.limitCommandsPerConnection;
     this.#connections = isTighter(byConnection, config.limitCommands)
       ? new TokenBuckets({ ...byConnection, maxKeys: MAX_CONNECTIONS })
@@ -56,26 +57,27 @@ export class RateLimits {
 
   /** One upgrade from an address (see `clientAddress`). */
   takeHandshake(address: string): number {
-    return this.isOn ? this.#handshakes.take(address) : 0;
+    return this.isOn ? this.handshakes.take(address) : 0;
   }
 
   /** One message to a room. */
   takeSend(room: string): number {
-    return this.isOn ? this.#sends.take(room) : 0;
+    return this.isOn ? this.sends.take(room) : 0;
   }
 
   /** A message was refused: it does not count against its room, or strangers could use up what its members have. */
   giveBackSend(room: string): void {
-    this.#sends.giveBack(room);
+    this.sends.giveBack(room);
   }
 
   takeJoin(user: string): number {
-    return this.isOn ? this.#joins.take(user) : 0;
+    return this.isOn ? this.joins.take(user) : 0;
   }
 }
 
-export function rateLimited(retryAfterMs: number): ChatError {
-  return new ChatError('rate_limited', 'Too many requests; try again later.', { retryAfterMs });
+/** @param limit what refused; a socket's answers do not tell it */
+export function rateLimited(retryAfterMs: number, limit?: RateLimitPolicy): ChatError {
+  return new ChatError('rate_limited', 'Too many requests; try again later.', { retryAfterMs, ...(limit && { limit }) });
 }
 
 function isTighter(one: Rate, other: Rate): boolean {

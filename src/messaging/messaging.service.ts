@@ -90,6 +90,6 @@ export class MessagingService {
   // A stranger must not learn by it that the room is there, and busy. What is said may be a retry of what is stored: it is not judged here.
   async #refuse(sender: string, room: string, retryAfterMs: number): Promise<never> {
     await this.access.require(sender, room, 'room.read');
-    throw rateLimited(retryAfterMs);
+    throw rateLimited(retryAfterMs, this.limits.sends.policy);
   }
 }

@@ -7,6 +7,7 @@ import { UserDirectory } from '../auth/user-directory.js';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import type { RateLimitPolicy } from '../errors/rate-limit-headers.js';
 import { rateLimited } from '../limits/rate-limits.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { HistoryService } from '../messaging/history.service.js';
@@ -53,7 +54,7 @@ interface Subject {
 /** What an administrator decides he must also be allowed to do by itself, or who may decide reports could ban whomever he reports. */
 const ACT_SCOPES: Record<Decision, Scope | null> = { dismiss: null, remove: 'messages:write', mute: 'users:write', ban: 'users:write' };
 
-const REPORTS_PER_HOUR = 30;
+const REPORTS: RateLimitPolicy = { name: 'reports', quota: 30, windowSeconds: 3_600 };
 
 /** What users report, and what moderators make of it. Errors of all: {ChatError} not_found, forbidden, unavailable, timeout. */
 @Injectable()
@@ -163,8 +164,8 @@ export class Reports {
       await manager.query(HOLD_REPORTER, [reporter]);
       const [open] = await manager.query<ReportRow[]>(FIND_OPEN_REPORT.text, [reporter, user, room, seq]);
       if (open) return { report: reportView(open, 'admin'), created: false };
-      const [full] = this.config.limits ? await manager.query<WaitRow[]>(WAIT_FOR_REPORT.text, [reporter, REPORTS_PER_HOUR]) : [];
-      if (full) throw rateLimited(full.wait_ms);
+      const [full] = this.config.limits ? await manager.query<WaitRow[]>(WAIT_FOR_REPORT.text, [reporter, REPORTS.quota]) : [];
+      if (full) throw rateLimited(full.wait_ms, REPORTS);
       const values = [uuidv7(), reporter, user, room, seq, reason, note, text];
       const [made] = await manager.query<ReportRow[]>(INSERT_REPORT.text, values);
       return { report: reportView(made!, 'admin'), created: true };

@@ -41,7 +41,7 @@ export class Upgrade {
     if (request.rawHeaders.length / 2 > MAX_HEADERS) throw new ChatError('validation_failed', 'The request has too many headers.');
     this.#assertServing();
     const retryAfterMs = this.limits.takeHandshake(clientAddress(request, this.config.trustedProxies));
-    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs, this.limits.handshakes.policy);
     this.#checkOrigin(request);
     assertHandshake(request);
     this.storm.arrived();

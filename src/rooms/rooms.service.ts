@@ -113,7 +113,7 @@ export class RoomsService {
   /** Into a public room; in batches. Joining twice is no error and makes no event. @throws {ChatError} rate_limited too */
   async join(user: string, room: string): Promise<{ role: Role }> {
     const retryAfterMs = this.limits.takeJoin(user);
-    if (retryAfterMs > 0) throw rateLimited(retryAfterMs);
+    if (retryAfterMs > 0) throw rateLimited(retryAfterMs, this.limits.joins.policy);
     return this.log.join(room, user);
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SETTINGS } from '../../src/config/config.js';
+import { RATE_LIMITS } from '../../src/errors/rate-limit-headers.js';
 import { tableOf, unquoted } from './markdown-table.js';
 
 describe('docs/configuration.md', () => {
@@ -14,5 +15,10 @@ describe('docs/configuration.md', () => {
       what: row['what'],
     }));
     expect(listed).toEqual(known);
+  });
+
+  it('lists every limit that answers name, and no other', () => {
+    const listed = tableOf('docs/configuration.md', 'limit').map((row) => [unquoted(row['limit']!), row['what it holds']]);
+    expect(listed).toEqual(Object.entries(RATE_LIMITS));
   });
 });

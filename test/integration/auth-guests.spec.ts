@@ -82,10 +82,10 @@ describe('guests', () => {
 
   it('are limited by address', async () => {
     const limited = await ChatServer.start({ GUESTS: 'on', LIMITS: 'on' });
-    const { points } = LOGIN_LIMITS.guest;
+    const { quota } = LOGIN_LIMITS.guest;
     const statuses: number[] = [];
-    for (let i = 0; i <= points; i++) statuses.push((await limited.http(null, 'POST', '/v1/auth/guest')).status);
-    expect([statuses.slice(0, points).every((status) => status === 201), statuses[points]]).toEqual([true, 429]);
+    for (let i = 0; i <= quota; i++) statuses.push((await limited.http(null, 'POST', '/v1/auth/guest')).status);
+    expect([statuses.slice(0, quota).every((status) => status === 201), statuses[quota]]).toEqual([true, 429]);
     await limited.close();
   });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { ChatServer } from '../support/chat-server.js';
+import { expectRefusal } from '../support/limited-acts.js';
 import { ModerationRequests, name } from '../support/moderation-requests.js';
 
 let server: ChatServer;
@@ -246,6 +247,7 @@ describe('reports', () => {
     const seconds = Number(refused.headers.get('retry-after'));
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThanOrEqual(60);
+    expectRefusal(refused, 'reports', 'q=30;w=3600');
     // One that is open is none.
     expect((await report(answers.findIndex(({ status }) => status === 201) + 1)).status).toBe(200);
   });

@@ -1,4 +1,5 @@
 import type { ValidateFunction } from 'ajv';
+import { RATE_LIMITS } from '../../src/errors/rate-limit-headers.js';
 import { DocumentSchemas, type OpenApi, type Operation, operationsOf, type Parameter } from './openapi-document.js';
 
 /** A request, in the terms of the document. */
@@ -137,13 +138,20 @@ function typed({ schema }: Parameter, value: string | number): unknown {
   return schema.type === 'integer' ? Number(value) : String(value);
 }
 
+/** A refusal names the limit that refused, with nothing left until the time to try again. */
+function limitFaults(headers: Headers): string[] {
+  const [, refused] = /^"(\w+)";q=\d+(?:;w=\d+)?$/.exec(headers.get('ratelimit-policy') ?? '') ?? [];
+  if (refused === undefined || !(refused in RATE_LIMITS)) return ['429 without RateLimit-Policy'];
+  const told = `"${refused}";r=0;t=${headers.get('retry-after')}`;
+  return headers.get('ratelimit') === told ? [] : [`429 whose RateLimit is not ${told}`];
+}
+
 /** What goes with a status whatever the operation. */
 function headerFaults({ status, headers, text }: Answer): string[] {
   const faults: string[] = [];
   if (status === 401 && headers.get('www-authenticate') !== 'Bearer') faults.push('401 without WWW-Authenticate');
   if (status === 429 && !(Number(headers.get('retry-after')) > 0)) faults.push('429 without Retry-After');
-  if (status === 429 && !/^"\w+";r=\d+;t=\d+$/.test(headers.get('ratelimit') ?? '')) faults.push('429 without RateLimit');
-  if (status === 429 && !/^"\w+";q=\d+;w=\d+$/.test(headers.get('ratelimit-policy') ?? '')) faults.push('429 without RateLimit-Policy');
+  if (status === 429) faults.push(...limitFaults(headers));
   const { requestId, retryAfterMs } = (status >= 400 ? JSON.parse(text) : {}) as { requestId?: string; retryAfterMs?: number };
   if (status === 429 && !(Number(retryAfterMs) > 0)) faults.push('429 without retryAfterMs');
   if (requestId !== undefined && requestId !== headers.get('x-request-id')) faults.push('its requestId is not the one in x-request-id');
