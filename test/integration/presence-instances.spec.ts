@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { ChatClient, type Frame } from '../support/chat-client.js';
 import { Stopwatch, timed } from '../support/stopwatch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -14,24 +14,32 @@ describe('who is there, on two instances', () => {
   let proxy: TcpProxy;
   let one: TestApp;
   let two: TestApp;
-  let clients: ChatClient[];
+  /** Beside them, one that drains. */
+  let leaving: TestApp;
+  let clients: ChatClient[] = [];
 
-  beforeEach(async () => {
-    [database, redis, clients] = [await createTestDatabase(), await TestRedis.start(), []];
+  beforeAll(async () => {
+    [database, redis] = await Promise.all([createTestDatabase(), TestRedis.start()]);
     const way = await redis.proxied();
     proxy = way.proxy;
-    one = await startTestApp({ DATABASE_URL: database.url, REDIS_URL: way.url });
-    two = await startTestApp({ DATABASE_URL: database.url, REDIS_URL: redis.url });
+    const start = (url: string) => startTestApp({ DATABASE_URL: database.url, REDIS_URL: url });
+    [one, two, leaving] = await Promise.all([start(way.url), start(redis.url), start(redis.url)]);
   });
 
-  afterEach(async () => {
-    for (const client of clients) client.socket.terminate();
-    await one.close();
-    await two.close();
+  afterEach(disconnect);
+
+  afterAll(async () => {
+    disconnect();
+    await Promise.all([one.close(), two.close(), leaving.close()]);
     await proxy.close();
     await redis.stop();
     await database.drop();
   });
+
+  function disconnect(): void {
+    for (const client of clients) client.socket.terminate();
+    clients = [];
+  }
 
   async function connect(server: TestApp, user: string): Promise<ChatClient> {
     const client = await ChatClient.connect(server.wsUrl, { token: server.token(user), patienceMs: 25_000 });
@@ -82,55 +90,9 @@ describe('who is there, on two instances', () => {
     expect(saidOf(watcher, 'ann')).toEqual(['online', 'busy', 'away', 'offline']);
   });
 
-  it('is unseen to move when an instance drains; who does not come back goes once, and is last seen then', async () => {
-    const names = Array.from({ length: 30 }, (_, index) => `user-${index}`);
-    const id = await room(...names);
-    for (const name of names) await connect(one, name);
-    const watcher = await watch(id);
-    const before = Date.now();
-    const stopped = one.close();
-    await Promise.all(clients.slice(0, 30).map(({ closed }) => closed));
-    const back = names.slice(0, 20);
-    for (const name of back) await connect(two, name);
-    await stopped;
-    for (const name of names.slice(20)) await watcher.seen(is(name, 'offline'));
-    for (const name of names) expect(saidOf(watcher, name)).toEqual(back.includes(name) ? [] : ['offline']);
-    const seenAt = new Date((await lastSeenOf(id, 'user-29'))!).getTime();
-    expect(seenAt).toBeGreaterThanOrEqual(before);
-    expect(seenAt).toBeLessThanOrEqual(Date.now());
-  }, 60_000);
-
-  it('is gone within 30 seconds of the end of his instance, but for who has a device elsewhere', async () => {
-    const id = await room('ann', 'bob');
-    await connect(one, 'ann');
-    const laptop = await connect(one, 'bob');
-    await connect(two, 'bob');
-    const watcher = await watch(id);
-    proxy.down();
-    const { result: gone, waitedMs } = await timed(watcher.seen(is('ann', 'offline')));
-    expect(waitedMs).toBeLessThan(30_000);
-    expect(saidOf(watcher, 'bob')).toEqual([]);
-    await until(async () => (await lastSeenOf(id, 'ann')) === gone.data.lastSeenAt, 'it is stored when she was last seen');
-    // The instance was cut off only: it serves on meanwhile, and its users are there again when it is back.
-    expect(await laptop.command('presence.watch', { room: id })).toMatchObject({ truncated: false });
-    proxy.up();
-    await watcher.seen(is('ann', 'online'));
-  }, 60_000);
-
-  it('is told of typing on the other, which ends when that one falls silent', async () => {
-    const id = await room('ann');
-    const ann = await connect(one, 'ann');
-    const watcher = await connect(two, 'watcher');
-    await watcher.command('room.subscribe', { room: id });
-    await ann.command('typing.start', { room: id });
-    await watcher.seen(typing(true));
-    proxy.down();
-    await watcher.seen(typing(false));
-  });
-
   it('types until he stops on his last device', async () => {
     const id = await room('ann', 'cid');
-    const [laptop, phone, cid] = [await connect(one, 'ann'), await connect(two, 'ann'), await connect(two, 'cid')];
+    const [laptop, phone] = [await connect(one, 'ann'), await connect(two, 'ann'), await connect(two, 'cid')];
     const watcher = await connect(two, 'watcher');
     await watcher.command('room.subscribe', { room: id });
     const first = watcher.next(typing(true));
@@ -148,25 +110,76 @@ describe('who is there, on two instances', () => {
     expect(watcher.frames.some(typing(false))).toBe(false);
     await phone.command('typing.stop', { room: id });
     expect((await watcher.seen(typing(false))).data.user).toBe('ann');
-    await cid.close();
   });
 
+  // These wait for the times of production: together.
+  it.concurrent(
+    'is unseen to move when an instance drains; who does not come back goes once, and is last seen then',
+    async () => {
+      const names = Array.from({ length: 30 }, (_, index) => `user-${index}`);
+      const id = await room(...names);
+      const there: ChatClient[] = [];
+      for (const name of names) there.push(await connect(leaving, name));
+      const watcher = await watch(id);
+      const before = Date.now();
+      const stopped = leaving.close();
+      await Promise.all(there.map(({ closed }) => closed));
+      const back = names.slice(0, 20);
+      for (const name of back) await connect(two, name);
+      await stopped;
+      for (const name of names.slice(20)) await watcher.seen(is(name, 'offline'));
+      for (const name of names) expect(saidOf(watcher, name)).toEqual(back.includes(name) ? [] : ['offline']);
+      const seenAt = new Date((await lastSeenOf(id, 'user-29'))!).getTime();
+      expect(seenAt).toBeGreaterThanOrEqual(before);
+      expect(seenAt).toBeLessThanOrEqual(Date.now());
+    },
+    60_000,
+  );
+
+  it.concurrent(
+    'is gone within 30 seconds of the end of his instance, but for who has a device elsewhere, and types no more',
+    async () => {
+      const id = await room('eve', 'bob', 'dan');
+      await connect(one, 'eve');
+      const laptop = await connect(one, 'bob');
+      await connect(two, 'bob');
+      const watcher = await watch(id);
+      await watcher.command('room.subscribe', { room: id });
+      await (await connect(one, 'dan')).command('typing.start', { room: id });
+      await watcher.seen(typing(true));
+      proxy.down();
+      const [{ result: gone, waitedMs }, silent] = await Promise.all([
+        timed(watcher.seen(is('eve', 'offline'))),
+        watcher.seen(typing(false)),
+      ]);
+      expect(silent.data.user).toBe('dan');
+      expect(waitedMs).toBeLessThan(30_000);
+      expect(saidOf(watcher, 'bob')).toEqual([]);
+      await until(async () => (await lastSeenOf(id, 'eve')) === gone.data.lastSeenAt, 'it is stored when she was last seen');
+      // The instance was cut off only: it serves on meanwhile, and its users are there again when it is back.
+      expect(await laptop.command('presence.watch', { room: id })).toMatchObject({ truncated: false });
+      proxy.up();
+      await watcher.seen(is('eve', 'online'));
+    },
+    60_000,
+  );
+
   it('costs nobody a command while Redis is away', async () => {
-    const id = await room('ann');
+    const id = await room('fay');
     const watcher = await watch(id);
     await redis.down();
     const stopwatch = new Stopwatch();
-    const ann = await connect(two, 'ann');
-    await ann.command('presence.watch', { room: id });
-    await ann.command('presence.set', { status: 'busy' });
-    await ann.command('typing.start', { room: id });
-    await watcher.seen(is('ann', 'busy'));
+    const fay = await connect(two, 'fay');
+    await fay.command('presence.watch', { room: id });
+    await fay.command('presence.set', { status: 'busy' });
+    await fay.command('typing.start', { room: id });
+    await watcher.seen(is('fay', 'busy'));
     expect(stopwatch.stop()).toBeLessThan(5_000);
     await redis.up();
     const far = await connect(one, 'watcher');
     await until(async () => {
       const { users } = (await far.command('presence.watch', { room: id })) as { users: { user: string; status: string }[] };
-      return users.find(({ user }) => user === 'ann')?.status === 'busy';
+      return users.find(({ user }) => user === 'fay')?.status === 'busy';
     }, 'the other instance knows of her');
   });
 });
