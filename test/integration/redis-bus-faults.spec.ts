@@ -16,7 +16,7 @@ const channelOf = (room: string) => `${BUS_PREFIX}:room:{${room}}`;
 describe('the bus on a Redis that fails', () => {
   let redis: TestRedis;
   let room: string;
-  let ending: (() => unknown)[];
+  let ending: (() => unknown)[] = [];
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
@@ -25,11 +25,13 @@ describe('the bus on a Redis that fails', () => {
   afterAll(() => redis.stop());
   beforeEach(() => {
     room = randomUUID();
-    ending = [];
   });
-  afterEach(async () => {
+  afterEach(endAll);
+
+  async function endAll(): Promise<void> {
     for (const end of ending.reverse()) await end();
-  });
+    ending = [];
+  }
 
   async function join(options: Parameters<typeof startRedisBus>[1] = {}): Promise<OwnBus> {
     const own = startRedisBus(redis.url, options);
@@ -45,12 +47,12 @@ describe('the bus on a Redis that fails', () => {
   }
 
   /** Publishes one note after the other until one of them is heard. */
-  async function heardAgain(from: OwnBus, ear: Ear, patienceMs = 10_000): Promise<void> {
+  async function heardAgain(inRoom: string, from: OwnBus, ear: Ear, patienceMs = 10_000): Promise<void> {
     let seq = 1_000;
     const before = ear.notes.length;
     await until(
       () => {
-        from.bus.publishNote(noteOf(room, logEvent(++seq)));
+        from.bus.publishNote(noteOf(inRoom, logEvent(++seq)));
         return ear.notes.length > before;
       },
       'a note is heard again',
@@ -108,31 +110,6 @@ describe('the bus on a Redis that fails', () => {
     expect(hearing.waitedMs).toBeLessThan(1_500);
   });
 
-  it('lets go of a room that nobody follows any more', async () => {
-    const own = await join();
-    await own.bus.follow(room);
-    const subscribers = () => redis.with(async (client) => (await client.pubsub('NUMSUB', channelOf(room)))[1]);
-    expect(await subscribers()).toBe(1);
-    own.bus.unfollow(room);
-    await until(async () => (await subscribers()) === 0, 'Redis no longer sends the room');
-    await own.bus.follow(room);
-    expect(await subscribers()).toBe(1);
-  });
-
-  it('finds within ten seconds that a connection is deaf, and hears again', async () => {
-    const { proxy, url } = await proxied();
-    const [here, there] = [await join(), await join({ hearsVia: url })];
-    const ear = new Ear(there.bus);
-    await there.bus.follow(room);
-    proxy.deafen();
-    const watch = new Stopwatch();
-    await until(() => !isUp(there), 'it says so');
-    await heardAgain(here, ear);
-    expect(watch.stop()).toBeLessThan(10_000);
-    await until(() => isUp(there), 'it says so');
-    expect(isUp(here)).toBe(true);
-  });
-
   it('is not up because sockets are open: where it hears is not where it publishes', async () => {
     const other = await TestRedis.startOwn();
     ending.push(() => other.stop());
@@ -147,36 +124,6 @@ describe('the bus on a Redis that fails', () => {
     expect(reason).toContain('does not come back over 1 of 1');
   });
 
-  it('makes a connection that hangs while publishing anew', async () => {
-    const { proxy, url } = await proxied();
-    const [here, there] = [await join({ publishesVia: url }), await join()];
-    const ear = new Ear(there.bus);
-    await there.bus.follow(room);
-    proxy.stall();
-    const watch = new Stopwatch();
-    await until(() => !isUp(here), 'it says so');
-    await heardAgain(here, ear);
-    expect(watch.stop()).toBeLessThan(10_000);
-    await until(() => isUp(here), 'it is up again');
-    expect(isUp(there)).toBe(true);
-  });
-
-  it('holds a bounded number of bytes for a Redis that hangs, and follows within a second', async () => {
-    const own = await join();
-    const event = logEvent(1, 'x'.repeat(100_000));
-    redis.freeze();
-    ending.push(() => redis.thaw());
-    for (let index = 0; index < 500; index++) own.bus.publishNote(noteOf(room, event));
-    expect(own.bus.outbox.bytesUnderWay).toBeGreaterThan(MAX_BYTES_UNDER_WAY / 2);
-    expect(own.bus.outbox.bytesUnderWay).toBeLessThan(MAX_BYTES_UNDER_WAY + 200_000);
-    expect(own.bus.outbox.dropped).toBeGreaterThan(400);
-    expect((await timed(own.bus.follow(room))).waitedMs).toBeLessThan(1_200);
-    await until(() => own.bus.outbox.bytesUnderWay === 0, 'what was under way is given up');
-    expect(isUp(own)).toBe(false);
-    redis.thaw();
-    await until(() => isUp(own), 'it is up again');
-  });
-
   it('starts, publishes and follows without Redis, and joins when it comes', async () => {
     await redis.down();
     const own = startRedisBus(redis.url);
@@ -187,7 +134,7 @@ describe('the bus on a Redis that fails', () => {
     expect(ear.heads(room)).toEqual([1]);
     await redis.up();
     await until(() => isUp(own), 'it is up');
-    await heardAgain(await join(), ear);
+    await heardAgain(room, await join(), ear);
   });
 
   it('ignores what is no message of the bus, and what is on the wrong channel', async () => {
@@ -212,5 +159,68 @@ describe('the bus on a Redis that fails', () => {
     });
     await until(() => ear.notes.length > 0, 'the good one has come');
     expect([ear.notes.length, ear.signals.length, ear.acts.length]).toEqual([1, 0, 0]);
+  });
+
+  describe('for as long as its own patience lasts, at the same time', () => {
+    afterAll(endAll);
+
+    it.concurrent('lets go of a room that nobody follows any more', async () => {
+      const room = randomUUID();
+      const own = await join();
+      await own.bus.follow(room);
+      const subscribers = () => redis.with(async (client) => (await client.pubsub('NUMSUB', channelOf(room)))[1]);
+      expect(await subscribers()).toBe(1);
+      own.bus.unfollow(room);
+      await until(async () => (await subscribers()) === 0, 'Redis no longer sends the room');
+      await own.bus.follow(room);
+      expect(await subscribers()).toBe(1);
+    });
+
+    it.concurrent('finds within ten seconds that a connection is deaf, and hears again', async () => {
+      const room = randomUUID();
+      const { proxy, url } = await proxied();
+      const [here, there] = [await join(), await join({ hearsVia: url })];
+      const ear = new Ear(there.bus);
+      await there.bus.follow(room);
+      proxy.deafen();
+      const watch = new Stopwatch();
+      await until(() => !isUp(there), 'it says so');
+      await heardAgain(room, here, ear);
+      expect(watch.stop()).toBeLessThan(10_000);
+      await until(() => isUp(there), 'it says so');
+      expect(isUp(here)).toBe(true);
+    });
+
+    it.concurrent('makes a connection that hangs while publishing anew', async () => {
+      const room = randomUUID();
+      const { proxy, url } = await proxied();
+      const [here, there] = [await join({ publishesVia: url }), await join()];
+      const ear = new Ear(there.bus);
+      await there.bus.follow(room);
+      proxy.stall();
+      const watch = new Stopwatch();
+      await until(() => !isUp(here), 'it says so');
+      await heardAgain(room, here, ear);
+      expect(watch.stop()).toBeLessThan(10_000);
+      await until(() => isUp(here), 'it is up again');
+      expect(isUp(there)).toBe(true);
+    });
+
+    it.concurrent('holds a bounded number of bytes for a Redis that hangs, and follows within a second', async () => {
+      const room = randomUUID();
+      const { proxy, url } = await proxied();
+      const own = await join({ publishesVia: url, hearsVia: url });
+      const event = logEvent(1, 'x'.repeat(100_000));
+      proxy.freeze();
+      for (let index = 0; index < 500; index++) own.bus.publishNote(noteOf(room, event));
+      expect(own.bus.outbox.bytesUnderWay).toBeGreaterThan(MAX_BYTES_UNDER_WAY / 2);
+      expect(own.bus.outbox.bytesUnderWay).toBeLessThan(MAX_BYTES_UNDER_WAY + 200_000);
+      expect(own.bus.outbox.dropped).toBeGreaterThan(400);
+      expect((await timed(own.bus.follow(room))).waitedMs).toBeLessThan(1_200);
+      await until(() => own.bus.outbox.bytesUnderWay === 0, 'what was under way is given up');
+      expect(isUp(own)).toBe(false);
+      proxy.thaw();
+      await until(() => isUp(own), 'it is up again');
+    });
   });
 });
