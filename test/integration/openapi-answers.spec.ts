@@ -14,7 +14,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { until } from '../support/until.js';
 
-const AT_A_TIME = 30;
+const AT_A_TIME = 45;
 
 let server: TestApp;
 let document: OpenApi;
@@ -358,7 +358,7 @@ describe('a database that', () => {
     proxy = await TcpProxy.to(url.hostname, Number(url.port));
     url.hostname = '127.0.0.1';
     url.port = String(proxy.port);
-    failing = await startTestApp({ DATABASE_URL: url.href, DATABASE_POOL: '40', GUESTS: 'on' });
+    failing = await startTestApp({ DATABASE_URL: url.href, DATABASE_POOL: '60', GUESTS: 'on' });
     await recorder.ask(failing.url, 'GET /v1/me', 200, { token: known() });
     direct = new pg.Client({ connectionString: database.url });
     await direct.connect();
