@@ -28,8 +28,8 @@ export class StatisticsAdminController {
   @ApiOperation({
     summary: 'How much there was, by hour or by day',
     description:
-      'The newest period first, the one that is not over among them; filled every 20 seconds from the logs. They begin with the release that brought ' +
-      'them.',
+      'The newest period first, the one that is not over among them, and those in which nothing was; filled every 20 seconds from the logs. They begin ' +
+      'with the release that brought them.',
   })
   @ApiOkResponse({ type: PeriodPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')

@@ -72,7 +72,7 @@ export class StatisticsAdminService {
     };
   }
 
-  /** The newest first; periods without any server running are left out. */
+  /** The newest first, none left out since statistics began. */
   async history({ by, from, to }: HistoryFilter, { cursor, limit }: PageRequest): Promise<Page<PeriodView>> {
     const list = new PageCursor('time', 'statistics', JSON.stringify([by, from, to]));
     const [before] = list.read(cursor) ?? [null];

@@ -112,23 +112,41 @@ export const SAVE_PROGRESS: Statement = {
     UPDATE statistics_progress SET next_xid = $1::text::xid8, counted_at = clock_timestamp(), messages_per_minute = $2`,
 };
 
-const HISTORY = `at < coalesce($1, 'infinity'::timestamptz) AND at >= coalesce($2, '-infinity'::timestamptz) AND at < coalesce($3, 'infinity'::timestamptz)
-    ORDER BY at DESC LIMIT $4`;
+// Every period from the first that was counted to the one that is not over: where there is no row, nothing was sent, and nobody there. Only
+// as many are made as a page shows. A day is 24 hours of UTC, whatever the session's time zone.
+const periods = (unit: 'hour' | 'day', hours: number) => `SELECT generate_series(
+        b.newest, greatest(b.oldest, b.newest - ($4::integer - 1) * interval '${hours} hours'), interval '-${hours} hours'
+      ) AS at
+      FROM (
+        SELECT date_trunc('${unit}', least(least($1::timestamptz, $3::timestamptz) - interval '1 microsecond', clock_timestamp()), 'UTC') AS newest,
+          greatest(
+            date_trunc('${unit}', f.hour, 'UTC'),
+            date_trunc('${unit}', $2::timestamptz - interval '1 microsecond', 'UTC') + interval '${hours} hours'
+          ) AS oldest
+        FROM (SELECT x.hour FROM statistics_hourly x ORDER BY x.hour LIMIT 1) f
+      ) b`;
 
+/** $1 and $3: only periods that begin before, $2: or then or later, $4 how many. The newest first. */
 export const HOURLY_HISTORY: Statement = {
-  name: 'statistics_hourly_history',
-  text: `SELECT * FROM (
-      SELECT hour AS at, messages::float8, active_users, new_users, new_rooms, peak_connections FROM statistics_hourly
-    ) h WHERE ${HISTORY}`,
+  name: 'statistics_hourly_history_v2',
+  text: `SELECT p.at, coalesce(h.messages, 0)::float8 AS messages, coalesce(h.active_users, 0) AS active_users, coalesce(h.new_users, 0) AS new_users,
+      coalesce(h.new_rooms, 0) AS new_rooms, coalesce(h.peak_connections, 0) AS peak_connections
+    FROM (${periods('hour', 1)}) p LEFT JOIN statistics_hourly h ON h.hour = p.at
+    ORDER BY p.at DESC`,
 };
 
+/** As `HOURLY_HISTORY`. */
 export const DAILY_HISTORY: Statement = {
-  name: 'statistics_daily_history',
-  text: `SELECT h.*, coalesce(d.active_users, 0) AS active_users FROM (
-      SELECT date_trunc('day', hour, 'UTC') AS at, sum(messages)::float8 AS messages, sum(new_users)::integer AS new_users,
-        sum(new_rooms)::integer AS new_rooms, max(peak_connections) AS peak_connections
-      FROM statistics_hourly GROUP BY 1
-    ) h LEFT JOIN statistics_daily d ON d.day = h.at WHERE ${HISTORY}`,
+  name: 'statistics_daily_history_v2',
+  text: `SELECT p.at, h.*, coalesce(d.active_users, 0) AS active_users
+    FROM (${periods('day', 24)}) p
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(x.messages), 0)::float8 AS messages, coalesce(sum(x.new_users), 0)::integer AS new_users,
+        coalesce(sum(x.new_rooms), 0)::integer AS new_rooms, coalesce(max(x.peak_connections), 0) AS peak_connections
+      FROM statistics_hourly x WHERE x.hour >= p.at AND x.hour < p.at + interval '24 hours'
+    ) h
+    LEFT JOIN statistics_daily d ON d.day = p.at
+    ORDER BY p.at DESC`,
 };
 
 export interface HistoryRow {

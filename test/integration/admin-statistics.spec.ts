@@ -96,6 +96,34 @@ describe('statistics', () => {
     expect(await history('hour', `&from=${hour}&to=${new Date(Date.parse(hour) + 1).toISOString()}`)).toHaveLength(1);
   });
 
+  it('leave no hour and no day out in which nothing was, from the first on', async () => {
+    await admin.query(
+      `INSERT INTO statistics_hourly (hour, messages, peak_connections) VALUES (date_trunc('hour', now(), 'UTC') - interval '75 hours', 7, 3)`,
+    );
+    const now = Date.now();
+    const hours = await history('hour');
+    const days = await history('day');
+    expect(hours.at(-1)).toMatchObject({ messages: 7, activeUsers: 0, peakConnections: 3 });
+    expect(hours).toHaveLength(76 + Math.floor(Date.now() / 3_600_000) - Math.floor(now / 3_600_000));
+    for (const [periods, ms] of [
+      [hours, 3_600_000],
+      [days, 86_400_000],
+    ] as const) {
+      const starts = periods.map(({ at }) => Date.parse(at));
+      expect(starts).toEqual(starts.map((_, index) => starts[0]! - index * ms));
+      expect(starts.every((start) => start % ms === 0)).toBe(true);
+    }
+    expect(hours.at(-2)).toEqual({ at: hours.at(-2)!.at, messages: 0, activeUsers: 0, newUsers: 0, newRooms: 0, peakConnections: 0 });
+    const sum = (periods: Period[]) => periods.reduce((all, { messages }) => all + messages, 0);
+    expect(sum(days)).toBe(sum(hours));
+    // What begins in between does not begin at an hour.
+    expect(await history('hour', `&from=${new Date(Date.parse(hours.at(-3)!.at) + 1).toISOString()}&to=${hours.at(-5)!.at}`)).toEqual([
+      hours.at(-4),
+    ]);
+    expect(await history('day', '&from=2999-01-01T00:00:00Z')).toEqual([]);
+    await admin.query(`DELETE FROM statistics_hourly WHERE messages = 7 AND peak_connections = 3`);
+  });
+
   it('catch up by all rooms when the changes no longer reach back', async () => {
     const room = await here.room('fay', 'private');
     await count();
