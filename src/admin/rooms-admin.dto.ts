@@ -12,7 +12,7 @@ export class RoomsQueryAdminDto extends PageQueryDto {
   @ApiPropertyOptional({
     minLength: 1,
     maxLength: LIMITS.roomNameChars,
-    description: 'What the name begins with, in any case.',
+    description: 'A part of the name, in any case.',
     example: 'kit',
   })
   @IfGiven()

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { beginningWith, Conditions, isSet } from '../database/conditions.js';
+import { Conditions, containing, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
 import type { RoomType, RoomView } from '../protocol/index.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
@@ -7,7 +7,7 @@ import { ROOM_COLUMNS, type RoomRow } from '../rooms/room-statements.js';
 import { type PageRequest, viewOfRow } from '../rooms/rooms.repository.js';
 
 export interface RoomFilter {
-  /** What the name begins with, in any case. */
+  /** A part of the name, in any case. */
   q?: string | undefined;
   type?: RoomType | undefined;
   archived?: boolean | undefined;
@@ -53,7 +53,7 @@ export class RoomsAdminRepository {
     const [before] = list.read(cursor) ?? [null];
     const conditions = new Conditions('r.deleted_at IS NULL')
       .add('r.id < ?', before)
-      .add('lower(r.name) LIKE lower(?)', q === undefined ? undefined : beginningWith(q))
+      .add('r.name ILIKE ?', q === undefined ? undefined : containing(q))
       .add('r.type = ?', type)
       .also(isSet('r.archived_at', archived))
       .add('r.id IN (SELECT m.room_id FROM memberships m WHERE m.user_id = ?)', member);

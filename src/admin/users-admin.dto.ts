@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiExtraModels, ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayUnique, IsArray } from 'class-validator';
 import { LoginBody } from '../auth/sessions.dto.js';
 import type { SessionView } from '../auth/sessions.service.js';
@@ -7,7 +7,7 @@ import { IfGiven, IsFlag, IsReason, IsText, IsUuid } from '../errors/validators.
 import { type ChosenStatus, LIMITS } from '../protocol/index.js';
 import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import { UserParamsDto } from './admin.dto.js';
-import type { AdminUserDetail, AdminUserView } from './users-admin.repository.js';
+import type { AdminUserDetail, AdminUserView, SanctionDetail } from './users-admin.repository.js';
 
 const MAX_ROLES = 20;
 const ROLE_CHARS = 64;
@@ -19,8 +19,8 @@ export class UsersQueryAdminDto extends PageQueryDto {
   @ApiPropertyOptional({
     minLength: 1,
     maxLength: LIMITS.userIdChars,
-    description: 'What the id, the username or the name begins with; the names in any case.',
-    example: 'ada',
+    description: 'A part of the id, of the username or of the name; of the names in any case.',
+    example: 'love',
   })
   @IfGiven()
   @IsText(1, LIMITS.userIdChars)
@@ -90,13 +90,39 @@ export class AdminUserBody implements AdminUserView {
   @ApiProperty({ ...MAYBE_TIME, description: 'Since when the user is banned.' })
   bannedAt!: string | null;
 
+  @ApiProperty({ ...MAYBE_TIME, description: 'Since when the user is muted on the whole server.' })
+  mutedAt!: string | null;
+
   @ApiProperty({ ...MAYBE_TIME, description: 'Since when the user is disabled.' })
   disabledAt!: string | null;
 }
 
+export class SanctionDetailBody implements SanctionDetail {
+  @ApiProperty({ type: String, nullable: true, description: 'Who set it; null when that was not written down.', example: 'u1' })
+  by!: string | null;
+
+  @ApiProperty({ ...REASON, type: String, nullable: true, description: 'Why.', example: 'Advertising' })
+  reason!: string | null;
+
+  @ApiProperty({ ...MAYBE_TIME, description: 'When it ends by itself; null: not before it is lifted.' })
+  until!: string | null;
+
+  @ApiProperty(TIME)
+  createdAt!: string;
+}
+
+const MAYBE_SANCTION = { oneOf: [{ $ref: '#/components/schemas/SanctionDetailBody' }, { type: 'object', nullable: true, enum: [null] }] };
+
+@ApiExtraModels(SanctionDetailBody)
 export class AdminUserDetailBody extends AdminUserBody implements AdminUserDetail {
   @ApiProperty({ enum: ['online', 'away', 'busy', 'invisible'], description: 'What the user has chosen to show.', example: 'online' })
   status!: ChosenStatus;
+
+  @ApiProperty({ ...MAYBE_SANCTION, description: 'His ban from the server, while it is on.' })
+  ban!: SanctionDetail | null;
+
+  @ApiProperty({ ...MAYBE_SANCTION, description: 'His mute on the whole server, while it is on.' })
+  mute!: SanctionDetail | null;
 
   @ApiProperty({ type: String, nullable: true, description: 'Who disabled him.', example: null })
   disabledBy!: string | null;

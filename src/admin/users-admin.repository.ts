@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { liveSessionCount } from '../auth/session-statements.js';
-import { beginningWith, Conditions, isSet } from '../database/conditions.js';
+import { Conditions, containing, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
 import type { ChosenStatus } from '../protocol/index.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
 import type { PageRequest } from '../rooms/rooms.repository.js';
 
 export interface UserFilter {
-  /** What the id, the username or the name begins with; the names in any case. */
+  /** A part of the id, of the username or of the name; of the names in any case. */
   q?: string | undefined;
   /** A stored role. */
   role?: string | undefined;
@@ -23,11 +23,15 @@ export interface AdminUserView {
   createdAt: string;
   lastSeenAt: string | null;
   bannedAt: string | null;
+  mutedAt: string | null;
   disabledAt: string | null;
 }
 
 export interface AdminUserDetail extends AdminUserView {
   status: ChosenStatus;
+  /** Of the whole server, and on now. */
+  ban: SanctionDetail | null;
+  mute: SanctionDetail | null;
   disabledBy: string | null;
   disabledReason: string | null;
   /** Tokens issued up to then are void. */
@@ -35,6 +39,15 @@ export interface AdminUserDetail extends AdminUserView {
   roomCount: number;
   /** Logins that are neither ended nor expired. */
   sessionCount: number;
+}
+
+/** A ban or a mute that is on. */
+export interface SanctionDetail {
+  /** Null for one of a release that did not write it down. */
+  by: string | null;
+  reason: string | null;
+  until: string | null;
+  createdAt: string;
 }
 
 interface UserRow {
@@ -45,11 +58,18 @@ interface UserRow {
   created_at: Date;
   last_seen_at: Date | null;
   banned_at: Date | null;
+  muted_at: Date | null;
   disabled_at: Date | null;
 }
 
 interface DetailRow extends UserRow {
   status: ChosenStatus;
+  banned_by: string | null;
+  ban_reason: string | null;
+  banned_until: Date | null;
+  muted_by: string | null;
+  mute_reason: string | null;
+  muted_until: Date | null;
   disabled_by: string | null;
   disabled_reason: string | null;
   tokens_not_before: Date | null;
@@ -57,32 +77,36 @@ interface DetailRow extends UserRow {
   session_count: number;
 }
 
-const USER = `u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.disabled_at,
-  CASE WHEN u.banned_until <= clock_timestamp() THEN NULL ELSE u.banned_at END AS banned_at`;
+const onNow = (done: string) => `CASE WHEN u.${done}_until <= clock_timestamp() THEN NULL ELSE u.${done}_at END AS ${done}_at`;
 
-// Three searches, each by its index.
-const BEGINS = `u.id IN (
-  SELECT x.id FROM users x WHERE x.id LIKE ? UNION SELECT x.id FROM users x WHERE lower(x.name) LIKE lower(?)
-  UNION SELECT x.user_id FROM accounts x WHERE lower(x.username) LIKE lower(?))`;
+const USER = `u.id, a.username, u.name, u.roles, u.created_at, u.last_seen_at, u.disabled_at, ${onNow('banned')}, ${onNow('muted')}`;
+
+const SEARCHED = ['u.id LIKE ?', 'u.name ILIKE ?', 'a.username ILIKE ?'];
 
 const USER_DETAIL: Statement = {
-  name: 'admin_user',
-  text: `SELECT ${USER}, u.status, u.disabled_by, u.disabled_reason, u.tokens_not_before,
+  name: 'admin_user_v2',
+  text: `SELECT ${USER}, u.status, u.banned_by, u.ban_reason, u.banned_until, u.muted_by, u.mute_reason, u.muted_until, u.disabled_by, u.disabled_reason, u.tokens_not_before,
       (SELECT count(*)::integer FROM memberships m JOIN rooms r ON r.id = m.room_id WHERE m.user_id = u.id AND r.deleted_at IS NULL) AS room_count,
       ${liveSessionCount('u.id')} AS session_count
     FROM users u LEFT JOIN accounts a ON a.user_id = u.id WHERE u.id = $1`,
 };
 
-/** The first users by id behind `after`. */
+/**
+ * The first users by id behind `after`. A search is one for each column, of which each stops at the page's end: what is found often ends
+ * soon by the key, and what is rare goes by the column's index, where somebody has made one.
+ */
 export function usersFound({ q, role, disabled }: UserFilter, after: string | null, limit: number): { text: string; values: unknown[] } {
   const conditions = new Conditions()
     .add('u.id > ?', after)
-    .add(BEGINS, q === undefined ? undefined : beginningWith(q))
     .add(`u.roles <> '{}' AND ? = ANY (u.roles)`, role)
     .also(isSet('u.disabled_at', disabled));
-  const text = `SELECT ${USER} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${conditions.where}
-    ORDER BY u.id LIMIT ${conditions.parameter(limit)}`;
-  return { text, values: conditions.values };
+  const end = `ORDER BY u.id LIMIT ${conditions.parameter(limit)}`;
+  const select = (columns: string, where: string) =>
+    `SELECT ${columns} FROM users u LEFT JOIN accounts a ON a.user_id = u.id ${where} ${end}`;
+  if (q === undefined) return { text: select(USER, conditions.where), values: conditions.values };
+  const part = conditions.parameter(containing(q));
+  const searches = SEARCHED.map((condition) => `(${select('u.id', conditions.whereAlso(condition.replace('?', part)))})`);
+  return { text: select(USER, `WHERE u.id IN (${searches.join(' UNION ')})`), values: conditions.values };
 }
 
 /** What administrators read of users. */
@@ -106,6 +130,8 @@ export class UsersAdminRepository {
     return {
       ...viewOf(row),
       status: row.status,
+      ban: row.banned_at && sanctionDetail(row.banned_at, row.banned_by, row.ban_reason, row.banned_until),
+      mute: row.muted_at && sanctionDetail(row.muted_at, row.muted_by, row.mute_reason, row.muted_until),
       disabledBy: row.disabled_by,
       disabledReason: row.disabled_reason,
       tokensVoidUntil: timeOf(row.tokens_not_before),
@@ -122,8 +148,13 @@ function viewOf(row: UserRow): AdminUserView {
     createdAt: row.created_at.toISOString(),
     lastSeenAt: timeOf(row.last_seen_at),
     bannedAt: timeOf(row.banned_at),
+    mutedAt: timeOf(row.muted_at),
     disabledAt: timeOf(row.disabled_at),
   };
+}
+
+function sanctionDetail(at: Date, by: string | null, reason: string | null, until: Date | null): SanctionDetail {
+  return { by, reason, until: timeOf(until), createdAt: at.toISOString() };
 }
 
 function timeOf(at: Date | null): string | null {

@@ -26,13 +26,22 @@ export class Conditions {
   }
 
   get where(): string {
-    return this.#parts.length === 0 ? '' : `WHERE ${this.#parts.map((part) => `(${part})`).join(' AND ')}`;
+    return whereAll(this.#parts);
+  }
+
+  /** `where` with one more condition, which the others of the statement do not have. */
+  whereAlso(condition: string): string {
+    return whereAll([...this.#parts, condition]);
   }
 }
 
-/** What LIKE matches by texts that begin so, whatever characters are in it. */
-export function beginningWith(text: string): string {
-  return `${text.replace(/[\\%_]/g, '\\$&')}%`;
+function whereAll(conditions: readonly string[]): string {
+  return conditions.length === 0 ? '' : `WHERE ${conditions.map((condition) => `(${condition})`).join(' AND ')}`;
+}
+
+/** What LIKE matches by texts that have this part, whatever characters are in it. */
+export function containing(part: string): string {
+  return `%${part.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
 /** The condition on whether a column is null; null when it is all one. */

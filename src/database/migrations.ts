@@ -11,6 +11,7 @@ import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-
 import { IdempotentAdministration1768400000000 } from './migrations/1768400000000-idempotent-administration.js';
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
+import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 
 /** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   IdempotentAdministration1768400000000,
   ExactRevocation1769000000000,
   KeyParents1769100000000,
+  Searches1769410000000,
 ];

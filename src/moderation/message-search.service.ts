@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { containing } from '../database/conditions.js';
 import { Sql } from '../database/sql.js';
 import { messageView } from '../log/message.entity.js';
 import type { Message } from '../protocol/index.js';
@@ -23,8 +24,11 @@ export interface FoundMessage {
 
 /** What one page looks at, at most. */
 const LOOKED_AT = 10_000;
+/** How many rooms it visits for that; fewer where it looks for a time in each of them, some ten look-ups. */
+const VISITED_ROOMS = 10_000;
+const TIMED_ROOMS = 500;
 
-/** Finds messages in all rooms, for moderators: without an index of texts, by walking rooms, so many messages a page. */
+/** Finds messages in all rooms, for moderators: without an index of texts, by walking rooms, so many of them and of their messages a page. */
 @Injectable()
 export class MessageSearch {
   constructor(private readonly sql: Sql) {}
@@ -37,8 +41,11 @@ export class MessageSearch {
     const { room = null, sender = null, text, from = null, to = null, includeDeleted = false } = filter;
     const pages = new PageCursor('message', 'search', JSON.stringify([room, sender, text ?? null, from, to, includeDeleted]));
     const [afterRoom, beforeSeq] = pages.read(cursor) ?? [null, null];
-    const pattern = text === undefined ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-    const values = [sender, room, from, to, includeDeleted, afterRoom, beforeSeq, LOOKED_AT, pattern, limit + 1];
+    const pattern = text === undefined ? null : containing(text);
+    // Without a text all that is looked at is found.
+    const lookedAt = pattern === null ? limit + 1 : LOOKED_AT;
+    const visited = sender === null && (from ?? to) !== null ? TIMED_ROOMS : VISITED_ROOMS;
+    const values = [sender, room, from, to, includeDeleted, afterRoom, beforeSeq, lookedAt, pattern, limit + 1, visited];
     const rows = await this.sql.query<SearchRow>(sender === null ? SEARCH_MESSAGES : SEARCH_MESSAGES_OF, values);
     const found = rows.filter((row): row is SearchRow & { room_id: string } => row.room_id !== null);
     const page = pages.page(found, limit, (row) => [row.room_id, Number(row.seq)], foundMessage);

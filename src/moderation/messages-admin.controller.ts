@@ -32,8 +32,8 @@ export class MessagesAdminController {
   @ApiOperation({
     summary: 'Find messages in all rooms',
     description:
-      'By room, in a room the newest first. One page looks at 10,000 messages at most: it may have few items, or none, and a `nextCursor` all ' +
-      'the same. Name a room or a sender where you can.',
+      'By room, in a room the newest first. One page looks at 10,000 messages and visits 10,000 rooms at most, 500 for a time: it may have few items, or none, ' +
+      'and a `nextCursor` all the same. Name a room, a sender or a time where you can: only what is in that is looked at.',
   })
   @ApiOkResponse({ type: FoundMessagePageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')

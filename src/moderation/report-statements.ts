@@ -34,7 +34,7 @@ export interface OverruledDecision {
   at: string;
 }
 
-const REPORT = `r.id, r.reporter_id, r.user_id, r.room_id, r.seq, r.reason, r.note, r.text, r.created_at, r.decision, r.decided_by,
+export const REPORT_COLUMNS = `r.id, r.reporter_id, r.user_id, r.room_id, r.seq, r.reason, r.note, r.text, r.created_at, r.decision, r.decided_by,
   r.decision_reason, r.decision_until, r.decided_at, r.decided_by_server, r.overruled`;
 
 /** Reports of one reporter ($1) are made one after the other until the end of the transaction: so what is counted stays so. */
@@ -52,28 +52,17 @@ export const WAIT_FOR_REPORT: Statement = {
 export const INSERT_REPORT: Statement = {
   name: 'insert_report_v2',
   text: `INSERT INTO reports AS r (id, reporter_id, user_id, room_id, seq, reason, note, text)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${REPORT}`,
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${REPORT_COLUMNS}`,
 };
 
 export const FIND_OPEN_REPORT: Statement = {
   name: 'find_open_report',
-  text: `SELECT ${REPORT} FROM reports r
+  text: `SELECT ${REPORT_COLUMNS} FROM reports r
     WHERE r.reporter_id = $1 AND r.user_id = $2 AND r.room_id IS NOT DISTINCT FROM $3::uuid AND r.seq IS NOT DISTINCT FROM $4::bigint
       AND r.decided_at IS NULL`,
 };
 
-export const FIND_REPORT: Statement = { name: 'find_report', text: `SELECT ${REPORT} FROM reports r WHERE r.id = $1` };
-
-/** The queue, oldest first, behind $1: $2 whether decided, $3 room, $4 user, $5 whether decided by the server, $6 whom none is about, $7 how many. */
-export const LIST_REPORTS: Statement = {
-  name: 'list_reports_v2',
-  text: `SELECT ${REPORT} FROM reports r
-    WHERE ($1::uuid IS NULL OR r.id > $1) AND ($2::boolean IS NULL OR (r.decided_at IS NOT NULL) = $2)
-      AND ($3::uuid IS NULL OR r.room_id = $3) AND ($4::text IS NULL OR r.user_id = $4)
-      AND ($5::boolean IS NULL OR (r.decided_at IS NOT NULL AND (r.decided_by_server IS TRUE) = $5)) AND r.user_id <> $6
-    ORDER BY r.id
-    LIMIT $7`,
-};
+export const FIND_REPORT: Statement = { name: 'find_report', text: `SELECT ${REPORT_COLUMNS} FROM reports r WHERE r.id = $1` };
 
 const SAME_THING = `r.user_id = given.user_id AND r.room_id IS NOT DISTINCT FROM given.room_id AND r.seq IS NOT DISTINCT FROM given.seq`;
 

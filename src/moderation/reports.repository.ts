@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { Conditions, isSet } from '../database/conditions.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
@@ -8,8 +9,8 @@ import {
   DECIDE_REPORTS,
   type Decision,
   FIND_REPORT,
-  LIST_REPORTS,
   LOCK_REPORTS,
+  REPORT_COLUMNS,
   type ReportReason,
   type ReportRow,
 } from './report-statements.js';
@@ -79,12 +80,10 @@ export class ReportsRepository {
 
   /** Oldest first, without those about `by` himself, who asks: what is said of him could tell him who said it. */
   async list(reader: Reader, by: string, filter: ReportFilter, { cursor, limit }: PageRequest): Promise<Page<ReportView>> {
-    const { status, room = null, user = null, decidedIn } = filter;
-    const pages = new PageCursor('id', 'reports', JSON.stringify([reader, by, status ?? null, room, user, decidedIn ?? null]));
+    const pages = new PageCursor('id', 'reports', JSON.stringify([reader, by, filter.status, filter.room, filter.user, filter.decidedIn]));
     const [after] = pages.read(cursor) ?? [null];
-    const isDecided = status === undefined ? null : status === 'resolved';
-    const isByServer = decidedIn === undefined ? null : decidedIn === 'server';
-    const rows = await this.sql.query<ReportRow>(LIST_REPORTS, [after, isDecided, room, user, isByServer, by, limit + 1]);
+    const { text, values } = reportsListed(filter, by, after, limit + 1);
+    const rows = await this.sql.query<ReportRow>({ text }, values);
     return pages.page(
       rows,
       limit,
@@ -92,6 +91,26 @@ export class ReportsRepository {
       (row) => reportView(row, reader),
     );
   }
+}
+
+/** The first reports behind `after` that are not about `by`, the oldest first. */
+export function reportsListed(
+  { status, room, user, decidedIn }: ReportFilter,
+  by: string,
+  after: string | null,
+  limit: number,
+): { text: string; values: unknown[] } {
+  const conditions = new Conditions()
+    .add('r.id > ?', after)
+    .also(isSet('r.decided_at', status && status === 'resolved'))
+    .also(
+      decidedIn === undefined ? null : `r.decided_at IS NOT NULL AND r.decided_by_server IS ${decidedIn === 'server' ? '' : 'NOT '}TRUE`,
+    )
+    .add('r.room_id = ?', room)
+    .add('r.user_id = ?', user)
+    .add('r.user_id <> ?', by);
+  const text = `SELECT ${REPORT_COLUMNS} FROM reports r ${conditions.where} ORDER BY r.id LIMIT ${conditions.parameter(limit)}`;
+  return { text, values: conditions.values };
 }
 
 const ENDING: readonly Decision[] = ['mute', 'ban'];

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
+import { containing } from '../database/conditions.js';
 import { Sql } from '../database/sql.js';
 import { messageView } from '../log/message.entity.js';
 import { roomView } from '../log/room.entity.js';
@@ -127,7 +128,7 @@ export class RoomsRepository {
       user,
       createdAt === null ? null : new Date(createdAt),
       id,
-      search === undefined ? null : `%${search.replace(/[\\%_]/g, '\\$&')}%`,
+      search === undefined ? null : containing(search),
       limit + 1,
     ]);
     return list.page(rows, limit, (row) => [row.created_at.getTime(), row.id], viewOfRow);

@@ -34,7 +34,8 @@ describe('rooms, by an administrator who is a member of none', () => {
     expect(await idsOf('q=50%25_o')).toEqual([made[0]]);
     expect(await idsOf('q=50')).toEqual([made[1], made[0]]);
     expect(await idsOf('q=50&archived=true')).toEqual([made[1]]);
-    expect(await idsOf('q=off')).toEqual([]);
+    expect(await idsOf('q=oFF')).toEqual([made[1], made[0]]);
+    expect(await idsOf('q=off50')).toEqual([]);
   });
 
   it('are changed with the events that an owner would make, by the administrator', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { usersFound } from '../../src/admin/users-admin.repository.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
@@ -8,6 +9,13 @@ import { ChatServer } from '../support/chat-server.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
+
+/** What docs/operations.md has for many users. */
+const section = readFileSync('docs/operations.md', 'utf8').split('## Searches among very many users\n')[1]!.split('\n## ')[0]!;
+const INDEXES = /```sql\n([^]*?)```/
+  .exec(section)![1]!
+  .split(';')
+  .filter((statement) => statement.trim() !== '');
 
 const PASSWORD = 'correct horse battery staple';
 
@@ -308,44 +316,77 @@ describe('users, on two instances', () => {
         .map(({ id }) => id)
         .filter((id) => /^s[-\\]/i.test(id));
 
-    it('by what an id or a name begins with, in any case of the name', async () => {
+    it('by any part of an id or of a name, in any case of the name', async () => {
       expect(await found('s-')).toEqual(['s-1', 's-2', 's-3', 's-4']);
-      expect(await found('an')).toEqual(['s-2', 's-3']);
+      expect(await found('-4')).toEqual(['s-4']);
+      expect(await found('an')).toEqual(['s-1', 's-2', 's-3']);
       expect(await found('ün')).toEqual(['S-5']);
-      expect(await found('nn')).toEqual([]);
+      expect(await found('NN')).toEqual(['s-1']);
+      expect(await found('nnn')).toEqual([]);
+    });
+
+    it('together with what else is asked for, page by page, each once', async () => {
+      await admin.query(`INSERT INTO users (id, name, roles, disabled_at)
+        SELECT 't-' || i, 'Tern t-' || i, CASE WHEN i % 5 = 0 THEN '{tern}'::text[] ELSE '{}' END, CASE WHEN i % 10 = 0 THEN now() END
+        FROM generate_series(10, 59) i`);
+      const ids = async (query: string) => ((await root.all(`/users?q=t-&${query}`, 2)) as { id: string }[]).map(({ id }) => id);
+      expect(await ids('role=tern&disabled=true')).toEqual(['t-10', 't-20', 't-30', 't-40', 't-50']);
+      expect(await ids('role=tern&disabled=false')).toEqual(['t-15', 't-25', 't-35', 't-45', 't-55']);
     });
 
     it('by a username', async () => {
       const { user } = await register('Searched');
-      const { items } = await root.done('GET', '/users?q=sEARCH');
+      const { items } = await root.done('GET', '/users?q=eARCHe');
       expect(items.map(({ id }: { id: string }) => id)).toEqual([user.id]);
     });
 
     it('line 32: metacharacters mean themselves', async () => {
-      expect(await found('100%')).toEqual(['s-1']);
-      expect(await found('an_')).toEqual(['s-2']);
-      expect(await found('s\\')).toEqual(['s\\6']);
-      for (const q of ['%', '_', "' OR 1=1 --", '%%', '\\']) expect(await found(q)).toEqual([]);
+      for (const q of ['100%', '%', '% A']) expect([q, await found(q)]).toEqual([q, ['s-1']]);
+      for (const q of ['an_', '_']) expect([q, await found(q)]).toEqual([q, ['s-2']]);
+      for (const q of ['s\\', '\\']) expect([q, await found(q)]).toEqual([q, ['s\\6']]);
+      for (const q of ["' OR 1=1 --", '%%', '_n', 's%', '\\\\']) expect([q, await found(q)]).toEqual([q, []]);
     });
   });
 
-  it.each([
-    ['q', { q: 'Bulk 777' }, 11],
-    ['role', { role: 'rare' }, 3],
-    ['disabled', { disabled: true }, 3],
-    ['nothing, and comes to a page', {}, 51],
-  ])('a search by %s reads few pages of many users', async (_, filter, count) => {
-    await admin.query(`INSERT INTO users (id, name, roles, disabled_at)
-      SELECT 'bulk-' || i, 'Bulk ' || i, CASE WHEN i <= 3 THEN '{rare}'::text[] ELSE '{}' END, CASE WHEN i <= 3 THEN now() END
-      FROM generate_series(1, 40000) i ON CONFLICT DO NOTHING`);
-    await admin.query('ANALYZE users');
-    const { text, values } = usersFound(filter, 'bulk', 51);
-    const { rows } = await admin.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
-      `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
-      values,
-    );
-    const { Plan: plan } = rows[0]!['QUERY PLAN'][0];
-    expect(plan['Actual Rows']).toBe(count);
-    expect(plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!).toBeLessThan(300);
+  it('a ban and a mute are seen with who set them, why and until when, for as long as they are on', async () => {
+    const { user } = await register('sanctioned');
+    const view = async () => root.done('GET', `/users/${user.id}`);
+    expect(await view()).toMatchObject({ bannedAt: null, mutedAt: null, ban: null, mute: null });
+    const until = '2099-01-01T00:00:00.000Z';
+    await root.done('PUT', `/users/${user.id}/ban`, { reason: 'Spam', until });
+    await root.done('PUT', `/users/${user.id}/mute`, {});
+    const { ban, mute, bannedAt, mutedAt } = await view();
+    expect(ban).toEqual({ by: 'root', reason: 'Spam', until, createdAt: bannedAt });
+    expect(mute).toEqual({ by: 'root', reason: null, until: null, createdAt: mutedAt });
+    expect(await root.done('GET', '/users?q=sanctioned')).toMatchObject({ items: [{ bannedAt, mutedAt }] });
+    await admin.query('UPDATE users SET banned_until = now(), muted_until = now() WHERE id = $1', [user.id]);
+    expect(await view()).toMatchObject({ bannedAt: null, mutedAt: null, ban: null, mute: null });
+  });
+
+  describe('of many users, with the indexes for them,', () => {
+    beforeAll(async () => {
+      await admin.query(`INSERT INTO users (id, name, roles, disabled_at)
+        SELECT 'bulk-' || i, 'Bulk ' || i, CASE WHEN i <= 3 THEN '{rare}'::text[] ELSE '{}' END, CASE WHEN i <= 3 THEN now() END
+        FROM generate_series(1, 40000) i`);
+      for (const statement of INDEXES) await admin.query(statement);
+      await admin.query('ANALYZE users');
+    });
+
+    it.each([
+      ['a rare part', { q: 'k 777' }, 11],
+      ['a part that comes to a page', { q: 'ulk' }, 51],
+      ['role', { role: 'rare' }, 3],
+      ['disabled', { role: 'rare', disabled: true }, 3],
+      ['nothing, and comes to a page', {}, 51],
+    ])('a search by %s reads few pages', async (_, filter, count) => {
+      const { text, values } = usersFound(filter, 'bulk', 51);
+      const { rows } = await admin.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
+        `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
+        values,
+      );
+      const { Plan: plan } = rows[0]!['QUERY PLAN'][0];
+      expect(plan['Actual Rows']).toBe(count);
+      expect(plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!).toBeLessThan(300);
+    });
   });
 });

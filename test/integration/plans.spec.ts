@@ -51,7 +51,7 @@ describe('a plan that was made while the tables were empty reads few pages of la
     [GROWN_ROOMS, ['1', 1_000]],
     [COUNT_MESSAGES, [[quiet, room], 100]],
     [APPEND_JOINS, [[quiet], ['u1'], 200, 100_000, 1_000]],
-    [SEARCH_MESSAGES, [null, room, null, null, false, null, null, 500, '%x%', 51]],
+    [SEARCH_MESSAGES, [null, room, '2026-01-01T00:10:00Z', '2026-01-01T00:11:00Z', false, null, null, 500, '%x%', 51, 50]],
     [INSERT_REPORT, [randomUUID(), 'u1', 'u2', room, 1, 'spam', null, 'hi']],
     [WAIT_FOR_REPORT, ['r1', 30]],
     [FIND_OPEN_REPORT, ['u1', 'u2', room, 1]],
@@ -92,7 +92,8 @@ describe('a plan that was made while the tables were empty reads few pages of la
       `INSERT INTO reports (id, reporter_id, user_id, room_id, seq, reason)
         SELECT gen_random_uuid(), 'r' || i, 'u' || i, '${room}', i, 'spam' FROM generate_series(1, 20000) i`,
       `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
-        SELECT '${room}', i * 2 - 1, i * 2 - 1, 'u' || i % 100, 'c-' || i, repeat('x', 200), '{}', now() FROM generate_series(1, 20000) i`,
+        SELECT '${room}', i * 2 - 1, i * 2 - 1, 'u' || i % 100, 'c-' || i, repeat('x', 200), '{}', timestamptz '2026-01-01Z' + i * interval '1 second'
+        FROM generate_series(1, 20000) i`,
       `INSERT INTO room_events (room_id, seq, event, at, user_id, message_seq)
         SELECT '${room}', i * 2, 'message.updated', now(), 'u1', i * 2 - 1 FROM generate_series(1, 20000) i`,
       `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at) VALUES ('${quiet}', 1, 1, 'u1', 'c', 'hi', '{}', now())`,
