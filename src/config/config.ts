@@ -84,6 +84,7 @@ export const SETTINGS = z.object({
   CONNECTIONS_PER_USER: count(10_000).default(50).describe('Open sockets of one user, on all instances together.'),
   ROOM_MEMBERS_MAX: count(100_000).default(100_000).describe('Members of one room.'),
   ROOMS_PER_USER: count(100_000).default(5_000).describe('Rooms that one user may be a member of.'),
+  REMOVED_TEXT_DAYS: count(36_500).optional().describe('Days that removed texts and quotes in reports are kept; not set: for ever.'),
   LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
   LIMIT_COMMANDS: rate.default('50/500').describe('Commands and REST requests of one user: a second, and at once after a rest.'),
   LIMIT_COMMANDS_PER_CONNECTION: rate.default('50/500').describe('Commands of one connection.'),
@@ -154,6 +155,8 @@ export class Config {
   readonly connectionsPerUser: number;
   readonly roomMembersMax: number;
   readonly roomsPerUser: number;
+  /** Undefined: what was removed is kept for ever. */
+  readonly removedTextDays: number | undefined;
   readonly limits: boolean;
   readonly limitCommands: Rate;
   readonly limitCommandsPerConnection: Rate;
@@ -211,6 +214,7 @@ export class Config {
     this.connectionsPerUser = settings.CONNECTIONS_PER_USER;
     this.roomMembersMax = settings.ROOM_MEMBERS_MAX;
     this.roomsPerUser = settings.ROOMS_PER_USER;
+    this.removedTextDays = settings.REMOVED_TEXT_DAYS;
     this.limits = settings.LIMITS;
     this.limitCommands = rateOf(settings.LIMIT_COMMANDS);
     this.limitCommandsPerConnection = rateOf(settings.LIMIT_COMMANDS_PER_CONNECTION);

@@ -12,6 +12,7 @@ import { IdempotentAdministration1768400000000 } from './migrations/176840000000
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
 import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
+import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
 
 /** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   ExactRevocation1769000000000,
   KeyParents1769100000000,
   Searches1769410000000,
+  RemovedTexts1769420000000,
 ];

@@ -6,6 +6,7 @@ import { RoomsModule } from '../rooms/rooms.module.js';
 import { MessageRemovals } from './message-removals.service.js';
 import { MessageSearch } from './message-search.service.js';
 import { MessagesAdminController } from './messages-admin.controller.js';
+import { RemovedTexts } from './removed-texts.js';
 import { ReportsController } from './reports.controller.js';
 import { ReportsRepository } from './reports.repository.js';
 import { Reports } from './reports.service.js';
@@ -13,6 +14,6 @@ import { Reports } from './reports.service.js';
 @Module({
   imports: [AuthModule, LogModule, RoomsModule, MessagingModule],
   controllers: [MessagesAdminController, ReportsController],
-  providers: [MessageRemovals, MessageSearch, Reports, ReportsRepository],
+  providers: [MessageRemovals, MessageSearch, RemovedTexts, Reports, ReportsRepository],
 })
 export class ModerationModule {}

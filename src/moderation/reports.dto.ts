@@ -131,7 +131,12 @@ export class ReportBody implements ReportView {
   @ApiProperty({ ...NOTE, type: String, nullable: true })
   note!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, description: 'What the message said when it was reported.', example: 'Buy now' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'What the message said when it was reported; null of a user, and once it is not kept any more.',
+    example: 'Buy now',
+  })
   text!: string | null;
 
   @ApiProperty(TIME)

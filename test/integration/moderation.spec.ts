@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { ChatServer } from '../support/chat-server.js';
 import { ModerationRequests, name } from '../support/moderation-requests.js';
+import { until } from '../support/until.js';
 
 let server: ChatServer;
 let requests: ModerationRequests;
@@ -120,6 +121,59 @@ describe('a message that a moderator removes', () => {
   });
 });
 
+it('what was removed, and what decided reports quote, is forgotten after REMOVED_TEXT_DAYS, and not before', async () => {
+  const [ann, bob] = [name(), name()];
+  const room = await server.room(ann, 'public', [bob]);
+  const seqs = [await send(bob, room, 'old'), await send(bob, room, 'young'), await send(bob, room, 'open')];
+  const [old, young, open] = seqs.map((seq) => `/admin/messages/${room}/${seq}`);
+  const reports: string[] = [];
+  for (const seq of seqs) {
+    const { id } = await ask(ann, 'POST', `/rooms/${room}/messages/${seq}/reports`, 201, { reason: 'spam' });
+    reports.push(id as string);
+  }
+  for (const report of reports.slice(0, 2))
+    await ask('root', 'POST', `/admin/reports/${report}/resolve`, 200, { decision: 'remove', reason: 'Spam' });
+  const database = server.test.app.get(DataSource);
+  // More than one statement takes, and an hour before and after its time.
+  await database.query(
+    `INSERT INTO message_removals (room_id, seq, removed_seq, text, meta, removed_by, remove_reason, removed_at)
+      SELECT room_id, seq, 1000 + i, text, meta, removed_by, remove_reason, removed_at FROM message_removals, generate_series(1, 1500) i
+      WHERE room_id = $1 AND seq = $2`,
+    [room, seqs[0]],
+  );
+  const age = (seq: number, hours: number) =>
+    Promise.all([
+      database.query(`UPDATE message_removals SET removed_at = now() - $3 * interval '1 hour' WHERE room_id = $1 AND seq = $2`, [
+        room,
+        seq,
+        hours,
+      ]),
+      database.query(
+        `UPDATE reports SET decided_at = now() - $3 * interval '1 hour' WHERE room_id = $1 AND seq = $2 AND decided_at IS NOT NULL`,
+        [room, seq, hours],
+      ),
+      database.query(`UPDATE reports SET created_at = now() - $3 * interval '1 hour' WHERE room_id = $1 AND seq = $2`, [room, seq, hours]),
+    ]);
+  await Promise.all([age(seqs[0]!, 30 * 24 + 1), age(seqs[1]!, 30 * 24 - 1), age(seqs[2]!, 9_999)]);
+  const texts = async () => {
+    const { items } = await ask('root', 'GET', `/admin/reports?room=${room}`, 200);
+    const removals = await Promise.all(
+      [old!, young!, open!].map(async (path) => (await ask('root', 'GET', path, 200)).removals as { text: string }[]),
+    );
+    return {
+      quotes: (items as { text: string }[]).map(({ text }) => text),
+      removed: removals.map((all) => new Set(all.map(({ text }) => text))),
+    };
+  };
+  expect(await texts()).toEqual({ quotes: ['old', 'young', 'open'], removed: [new Set(['old']), new Set(['young']), new Set()] });
+  const other = await ChatServer.start({ DATABASE_URL: server.test.databaseUrl, REMOVED_TEXT_DAYS: '30' });
+  await until(async () => (await texts()).quotes[0] === null, 'what is old is forgotten');
+  expect(await texts()).toEqual({ quotes: [null, 'young', 'open'], removed: [new Set(), new Set(['young']), new Set()] });
+  await other.close();
+  expect(await ask('root', 'POST', `${old!}/restore`, 409, { reason: 'No' })).toMatchObject({ code: 'conflict' });
+  expect(await ask('root', 'POST', `${young!}/restore`, 200, { reason: 'Harmless' })).toMatchObject({ message: { text: 'young' } });
+});
+
 const SEED = `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
   VALUES ($1, $3::integer + 1, $3::integer + 1, $2, 'c' || $3::integer, 'spam ' || $3::integer, '{}', '2026-06-01')`;
 
@@ -157,6 +211,49 @@ describe('finding messages', () => {
       expect(paged).toEqual(await find(query));
     }
     await ask(ann, 'GET', '/admin/messages', 403);
+  });
+
+  it('of a time, wherever in the room that is', async () => {
+    const [ann, bob] = [name(), name()];
+    const room = await server.room(ann, 'private', [bob]);
+    // Not each seq is a message's, and some are of one time.
+    await server.test.app.get(DataSource).query(
+      `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
+        SELECT $1, i, i, $2, 'c' || i, i::text, '{}', timestamptz '2026-01-01Z' + i / 3 * interval '1 minute' FROM generate_series(1, 200) i WHERE i % 7 <> 0`,
+      [room, bob],
+    );
+    await server.test.app.get(DataSource).query('UPDATE rooms SET last_seq = 200 WHERE id = $1', [room]);
+    const seqs = Array.from({ length: 200 }, (_, i) => i + 1).filter((seq) => seq % 7 !== 0);
+    const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
+    for (let from = -1; from <= 68; from += 3) {
+      for (const to of [from - 1, from, from + 1, from + 2, 60, 99]) {
+        const within = seqs.filter((seq) => Math.floor(seq / 3) >= from && Math.floor(seq / 3) < to).reverse();
+        expect([from, to, await texts(`room=${room}&from=${at(from)}&to=${at(to)}&limit=200`)]).toEqual([from, to, within.map(String)]);
+      }
+    }
+    expect(await texts(`room=${room}&from=${at(66)}`)).toEqual(['200', '199', '198']);
+    expect(await texts(`room=${room}&to=${at(1)}`)).toEqual(['2', '1']);
+  });
+
+  it('visits so many rooms a page when it looks for a time, and goes on in the next', async () => {
+    const bob = name();
+    await server.test.app.get(DataSource).query(
+      `INSERT INTO rooms (id, type, epoch, created_by, last_seq)
+        SELECT (lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'private', 'e', $1, 1 FROM generate_series(1, 700) i`,
+      [bob],
+    );
+    await server.test.app.get(DataSource).query(
+      `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
+        SELECT id, 1, 1, $1, 'c', 'rare ' || $1, '{}', now() FROM rooms WHERE created_by = $1 AND id::text LIKE ANY ('{000001f4-%,000002bc-%}')`,
+      [bob],
+    );
+    for (const query of [`text=${bob}&from=2026-01-01T00:00:00Z`, `text=${bob}&to=2999-01-01T00:00:00Z`]) {
+      const first = await ask('root', 'GET', `/admin/messages?${query}`, 200);
+      expect(first).toMatchObject({ items: [{ room: '000001f4-0000-7000-8000-000000000000' }], nextCursor: expect.any(String) as unknown });
+      const second = await ask('root', 'GET', `/admin/messages?${query}&cursor=${first.nextCursor}`, 200);
+      expect(second).toMatchObject({ items: [{ room: '000002bc-0000-7000-8000-000000000000' }] });
+    }
+    await server.test.app.get(DataSource).query('DELETE FROM rooms WHERE created_by = $1', [bob]);
   });
 
   it('looks at so many a page, and goes on where it stopped', async () => {
