@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isGuest } from '../auth/guest-id.js';
+import { isGuest } from '../auth/reserved-ids.js';
 import { Mutes } from '../auth/mutes.js';
 import { bannedUser, disabledUser, Revocations } from '../auth/revocations.js';
 import { Config } from '../config/config.js';

@@ -11,7 +11,7 @@ const MAX_SECONDS = 86_400;
 
 export class NewTokenDto {
   @ApiProperty({
-    description: 'Id of the user, who may be one that the server has not seen yet.',
+    description: 'Id of the user, who may be one that the server has not seen yet. None that begins with `bot:` or `guest:`.',
     minLength: 1,
     maxLength: LIMITS.userIdChars,
     example: 'u7',

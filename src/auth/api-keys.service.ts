@@ -19,6 +19,7 @@ import {
 import { ExpiredCredential } from './expired-credential.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
+import { botId } from './reserved-ids.js';
 import type { ActRow } from './revocation-statements.js';
 import { revoked } from './revocations.js';
 import { hasScope, type Scope } from './scopes.js';
@@ -109,7 +110,7 @@ export class ApiKeys {
     if (lacking.length > 0) throw new ChatError('forbidden', `Nobody can give what he does not have: ${lacking.join(', ')}.`);
     const id = uuidv7();
     const secret = newSecret();
-    const values = [id, name, secretHash(secret), [...new Set(scopes)], `bot:${id}`, by.userId, expiresInSeconds ?? null, creationKey];
+    const values = [id, name, secretHash(secret), [...new Set(scopes)], botId(id), by.userId, expiresInSeconds ?? null, creationKey];
     const [row] = await this.#oneAtATime<ApiKeyRow>(MAKE_KEY, [...values, by.key?.id ?? by.fromKey ?? null]);
     if (row) return { key: `pk_${id}_${secret}`, view: keyView(row) };
     const [made] = await this.sql.query<{ id: string }>(FIND_MADE_KEY, [by.userId, creationKey]);

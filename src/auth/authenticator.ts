@@ -6,6 +6,7 @@ import { LIMITS, textProblem } from '../protocol/index.js';
 import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
 import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
+import { isBot } from './reserved-ids.js';
 import { Revocations } from './revocations.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
@@ -85,7 +86,9 @@ function actingFor(caller: Principal, header: string | string[] | undefined): Pr
   if (!caller.key?.scopes.includes('users:act')) {
     throw new ChatError('forbidden', 'Only an API key with the scope users:act may act for a user, by Parley-User.');
   }
-  return { ...caller, userId: readUserId(header), name: null };
+  const userId = readUserId(header);
+  if (isBot(userId) && userId !== caller.userId) throw new ChatError('forbidden', 'An API key acts for no other bot.');
+  return { ...caller, userId, name: null };
 }
 
 function readUserId(header: string | string[]): string {

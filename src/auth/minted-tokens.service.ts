@@ -3,6 +3,7 @@ import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { Principal } from './principal.js';
+import { isReserved } from './reserved-ids.js';
 import { SIGNING_MOMENT } from './revocation-statements.js';
 import { ADMIN_ROLE, ALL_SCOPES, hasScope } from './scopes.js';
 import { TokenService } from './tokens.service.js';
@@ -34,8 +35,16 @@ export class MintedTokens {
     private readonly tokens: TokenService,
   ) {}
 
-  /** By an API key, for no longer than that lives. @throws {ChatError} `forbidden` when the token is to have the role `admin`, and who asks has not all that it brings */
+  /**
+   * By an API key, for no longer than that lives.
+   * @throws {ChatError} `forbidden` when the token is to have the role `admin`, and who asks has not all that it brings; `validation_failed` for
+   * the id of a bot or a guest
+   */
   async mint(by: Principal, { user, name, roles = [], expiresInSeconds }: MintedTokenDraft): Promise<MintedToken> {
+    if (isReserved(user)) {
+      const message = 'must not begin with bot: or guest:';
+      throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'user', message }] });
+    }
     if (roles.includes(ADMIN_ROLE) && !ALL_SCOPES.every((scope) => hasScope(by, scope))) {
       throw new ChatError('forbidden', 'Only who may do all that administrators may can make one.');
     }

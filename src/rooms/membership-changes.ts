@@ -1,5 +1,5 @@
 import { IsNull, MoreThan } from 'typeorm';
-import { isGuest } from '../auth/guest-id.js';
+import { isGuest } from '../auth/reserved-ids.js';
 import type { Mute } from '../auth/sanctions.js';
 import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';

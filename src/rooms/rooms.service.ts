@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import type { QueryDeepPartialEntity } from 'typeorm';
-import { isGuest } from '../auth/guest-id.js';
+import { isGuest } from '../auth/reserved-ids.js';
 import { Mutes } from '../auth/mutes.js';
 import { Config } from '../config/config.js';
 import { ChatError, roomNotFound, validationFailed } from '../errors/chat-error.js';

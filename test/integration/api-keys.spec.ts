@@ -304,6 +304,14 @@ describe('a backend', () => {
     expect((await as('bob', 'GET', '/v1/me')).status).toBe(200);
   });
 
+  it('acts for a guest, and for no other bot than itself', async () => {
+    const [{ key, botUser }, other] = [await make(['users:act']), await make(['users:act'])];
+    const status = async (user: string) => (await call(key, 'GET', '/v1/me', undefined, { 'parley-user': user })).status;
+    expect([await status(botUser), await status('guest:one'), await status(other.botUser), await status('bot:x')]).toEqual([
+      200, 200, 403, 403,
+    ]);
+  });
+
   it.each(['', '%', '%E0%A4%A', '%00', 'bob,eve', 'x'.repeat(256)])('is refused the user %j', async (user) => {
     const { key } = await make(['users:act']);
     const { status, body } = await call(key, 'GET', '/v1/me', undefined, { 'parley-user': user });

@@ -87,6 +87,7 @@ describe('POST /v1/auth/register', () => {
     ['short username', { username: 'ab', password: PASSWORD }, 'username'],
     ['long username', { username: 'a'.repeat(33), password: PASSWORD }, 'username'],
     ['space in the username', { username: 'a da', password: PASSWORD }, 'username'],
+    ['a username like a bot’s id', { username: 'bot:ada', password: PASSWORD }, 'username'],
     ['other letters', { username: 'аda', password: PASSWORD }, 'username'],
     ['username of an object', { username: { $gt: '' }, password: PASSWORD }, 'username'],
     ['short password', { username: 'valid', password: 'short' }, 'password'],
