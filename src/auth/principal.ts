@@ -8,7 +8,9 @@ export interface Principal {
   readonly roles: readonly string[];
   /** The login that the token came from (`sid`); null for a token signed elsewhere. */
   readonly sessionId: string | null;
-  /** The token's `jti`. */
+  /** The token's `iss`. Not of an API key; nor of a ticket that an instance of an older release made. */
+  readonly issuer?: string;
+  /** The token's `jti`, which is another token's too where the issuer is another. */
   readonly tokenId: string | null;
   /**
    * The earliest that it can have been made, in Unix seconds. Exact, and by the database's clock, in this server's own tokens; of others

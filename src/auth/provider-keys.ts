@@ -1,45 +1,50 @@
 import { Logger } from '@nestjs/common';
-import { createRemoteJWKSet, type CryptoKey, errors, type JWSHeaderParameters, type RemoteJWKSet } from 'jose';
+import { type CryptoKey, errors, type LocalJWKSet } from 'jose';
 import { ChatError } from '../errors/chat-error.js';
+import { readKeySet } from './provider-key-set.js';
+import type { TokenHeader } from './token-claims.js';
 
 /** The provider is asked at most so often, whatever tokens come, and whether it answers or not. */
 export const ASK_EVERY_MS = 10_000;
 /** Keys older than this are asked for anew, so that one which the provider has taken back does not count for ever. */
 export const STALE_MS = 300_000;
-const TIMEOUT_MS = 3_000;
 
 /**
  * The public keys of an identity provider. In memory, and asked for when a token names a key that is not among them. A provider that
- * does not answer changes nothing: the keys that it gave last are kept.
+ * does not answer, or has no key to show, changes nothing: the keys that it gave last are kept.
  */
 export class ProviderKeys {
   readonly #logger = new Logger(ProviderKeys.name);
-  readonly #keys: RemoteJWKSet;
+  /** As the provider gave them last; null before it did. */
+  #keys: LocalJWKSet | null = null;
   /** What came of asking last: it may be under way. */
   #answer: Promise<void> = Promise.resolve();
   #askedAt = -Infinity;
   #loadedAt = -Infinity;
 
-  constructor(url: string) {
-    // When to ask is decided here: jose would ask a provider that is down for every token, and drop keys that have grown old.
-    this.#keys = createRemoteJWKSet(new URL(url), { cacheMaxAge: Infinity, cooldownDuration: Infinity, timeoutDuration: TIMEOUT_MS });
-  }
+  constructor(
+    private readonly url: string,
+    private readonly algorithms: readonly string[],
+  ) {}
 
   /**
-   * The one key that the header of a token asks for. Where the header says that keys lie is never looked at.
-   * @throws {ChatError} `unavailable` when the key is not among those that are known, and the provider does not answer
-   * @throws {errors.JWKSNoMatchingKey | errors.JWKSMultipleMatchingKeys} when the provider has no such key
+   * The keys by which a token with this header may be signed, as a rule one; where the token names none, each of its algorithm. Those that
+   * are known come first; when they are not taken, the provider is asked, but for a token whose very key is known.
+   * Where the header says that keys lie is never looked at.
+   * @throws {ChatError} `unavailable`, behind the keys that are known, when the provider does not answer
    */
-  async find(header: JWSHeaderParameters): Promise<CryptoKey> {
-    if (this.#loadedAt === -Infinity) await this.#ask();
+  async *candidates(header: TokenHeader): AsyncGenerator<CryptoKey> {
+    if (this.#keys === null) await this.#ask();
     else if (Date.now() - this.#loadedAt > STALE_MS) this.refresh();
-    try {
-      return await this.#keys(header);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+    const known = this.#keys!;
+    let isKnown = false;
+    for await (const key of matching(known, header)) {
+      isKnown = true;
+      yield key;
     }
+    if (isKnown && header.kid !== undefined) return;
     await this.#ask();
-    return this.#keys(header);
+    if (this.#keys !== known) yield* matching(this.#keys!, header);
   }
 
   /** Asks the provider; nobody waits for it, and a failure is in the log. */
@@ -58,7 +63,7 @@ export class ProviderKeys {
 
   async #load(): Promise<void> {
     try {
-      await this.#keys.reload();
+      this.#keys = await readKeySet(this.url, this.algorithms);
       this.#loadedAt = Date.now();
     } catch (cause) {
       this.#logger.warn({ err: cause }, "The identity provider's keys cannot be had; those that it gave last are kept.");
@@ -67,5 +72,14 @@ export class ProviderKeys {
         cause,
       });
     }
+  }
+}
+
+async function* matching(keys: LocalJWKSet, { alg, kid }: TokenHeader): AsyncGenerator<CryptoKey> {
+  try {
+    yield await keys(kid === undefined ? { alg } : { alg, kid });
+  } catch (error) {
+    if (error instanceof errors.JWKSMultipleMatchingKeys) yield* error;
+    else if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { JwtService, TokenExpiredError } from '@nestjs/jwt';
 import { errors } from 'jose';
 import { randomUUID } from 'node:crypto';
@@ -8,7 +8,7 @@ import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
 import { ProviderTokens } from './provider-tokens.js';
 import { SECRET_ALGORITHM, SharedSecrets } from './shared-secrets.js';
-import { CLOCK_TOLERANCE_SECONDS, headerOf, type OwnMark, principalOf } from './token-claims.js';
+import { CLOCK_TOLERANCE_SECONDS, headerOf, type OwnMark, principalOf, UnusableClaim } from './token-claims.js';
 
 /** What a new access token says; the rest is from configuration. */
 export interface AccessClaims {
@@ -24,12 +24,17 @@ export interface AccessClaims {
 }
 
 const MAX_TOKEN_CHARS = 16_384;
+/** One line a claim in so long, however many tokens come. */
+const WARN_EVERY_MS = 60_000;
 
 /** Access tokens (JWT): those of this server, signed with its secret by whomever, and those of the identity provider if there is one. */
 @Injectable()
 export class TokenService {
+  readonly #logger = new Logger(TokenService.name);
   readonly #secrets: SharedSecrets;
   readonly #provider: ProviderTokens | null;
+  /** Of claims, by name: those of jose and those that the configuration names. */
+  readonly #warnedAt = new Map<string, number>();
 
   constructor(
     jwt: JwtService,
@@ -50,26 +55,33 @@ export class TokenService {
    * @throws {ChatError} `unauthenticated`; `unavailable` when the provider's key can neither be had nor is known
    */
   async verify(token: string): Promise<Principal> {
-    const principal = principalOf(await this.#verified(token));
-    if (!principal) throw invalidToken();
+    const principal = await this.#verified(token);
     if (principal.expiresAt <= Date.now()) throw new ExpiredCredential('access token');
     return principal;
   }
 
-  async #verified(token: string): Promise<object> {
+  async #verified(token: string): Promise<Principal> {
     const header = token.length > MAX_TOKEN_CHARS ? null : headerOf(token);
     if (!header) throw invalidToken();
     const clock = { clockTolerance: CLOCK_TOLERANCE_SECONDS };
     try {
-      if (header.alg === SECRET_ALGORITHM) return await this.#secrets.verify(token, header, { ...this.#terms, ...clock });
-      if (this.#provider?.takes(header.alg)) return await this.#provider.verify(token, clock);
+      if (header.alg === SECRET_ALGORITHM) return principalOf(await this.#secrets.verify(token, header, { ...this.#terms, ...clock }));
+      if (this.#provider?.takes(header.alg)) return await this.#provider.verify(token, header, clock);
     } catch (error) {
       if (error instanceof ChatError) throw error;
+      if (error instanceof UnusableClaim || error instanceof errors.JWTClaimValidationFailed) this.#warn(error);
       throw error instanceof TokenExpiredError || error instanceof errors.JWTExpired
         ? new ExpiredCredential('access token')
         : invalidToken(error);
     }
     throw invalidToken();
+  }
+
+  // It is the issuer who is wrong, or what is configured of him, and all of his users are kept out. The claim's value is theirs.
+  #warn({ claim, message }: UnusableClaim | errors.JWTClaimValidationFailed): void {
+    if (Date.now() - (this.#warnedAt.get(claim) ?? -Infinity) < WARN_EVERY_MS) return;
+    this.#warnedAt.set(claim, Date.now());
+    this.#logger.warn({ claim }, `Tokens whose signature is good are refused: ${message}.`);
   }
 
   get #terms() {

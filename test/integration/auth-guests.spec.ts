@@ -65,6 +65,20 @@ describe('a guest', () => {
     expect(statuses).toEqual([403, 403, 200, 403]);
   });
 
+  it('is whom this server calls so: a backend that has the secret signs no token for a guest, and mints none', async () => {
+    const { user } = await enter();
+    for (const id of [user.id, 'guest:x', 'bot:x']) {
+      const forged = await server.http(null, 'GET', '/v1/me', undefined, { authorization: `Bearer ${server.signed({ sub: id })}` });
+      expect([forged.status, forged.body]).toEqual([
+        401,
+        expect.objectContaining({ message: expect.stringContaining('bot:… and guest:…') }),
+      ]);
+      const authorization = `Bearer ${server.signed({ roles: ['admin'] })}`;
+      const minted = await server.http(null, 'POST', '/v1/admin/tokens', { user: id }, { authorization });
+      expect([minted.status, minted.body.details]).toEqual([400, [{ path: 'user', message: 'must not begin with bot: or guest:' }]]);
+    }
+  });
+
   it('has no refresh token, and no administrator’s rights', async () => {
     const guest = await enter();
     expect((await server.http(null, 'POST', '/v1/auth/refresh', { refreshToken: guest.accessToken })).status).toBe(401);

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { ASK_EVERY_MS, STALE_MS } from '../../src/auth/provider-keys.js';
+import { MAX_TRIALS } from '../../src/auth/provider-tokens.js';
 import { keyId } from '../../src/auth/shared-secrets.js';
 import { Config } from '../../src/config/config.js';
 import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
@@ -113,8 +115,60 @@ describe('a token of the identity provider', () => {
     expect((await fetch(`${server.test.url}/v1/admin/notices`, notice)).status).toBe(403);
     expect((await me(await provider.token(rsa, { sub: 'unmapped' }), mapped)).me).toMatchObject({ name: null, roles: [] });
     const inherited = await start({ AUTH_NAME_CLAIM: '__proto__.constructor.name', AUTH_ROLES_CLAIM: 'realm_access.roles' });
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    expect(await outcome(await provider.token(rsa, { sub: 'odd', realm_access: { roles: { staff: true } } }), inherited)).toBe(
+      'unauthenticated',
+    );
+    expect(warned.mock.calls.map(([about]) => about)).toEqual([{ claim: 'realm_access.roles' }]);
     const deep = { sub: 'deep', realm_access: { roles: ['staff'] } };
     expect((await me(await provider.token(rsa, deep), inherited)).me).toMatchObject({ name: null, roles: ['staff'] });
+  });
+
+  it('may say more than is needed, or less', async () => {
+    const many = Array.from({ length: 100 }, (_, i) => `group-${i}`);
+    const cases: [string, Record<string, unknown>, { name: string | null; roles: string[] }][] = [
+      ['null', { name: null, roles: null, jti: null, sid: null }, { name: null, roles: [] }],
+      ['an empty name', { name: '' }, { name: null, roles: [] }],
+      ['a name that is too long', { name: 'x'.repeat(201) }, { name: 'x'.repeat(200), roles: [] }],
+      ['a name that would be cut in a character', { name: `${'x'.repeat(199)}👍` }, { name: 'x'.repeat(199), roles: [] }],
+      ['one role', { roles: 'admin' }, { name: null, roles: ['admin'] }],
+      ['roles that cannot be', { roles: ['', `admin${'x'.repeat(255)}`, 'a\u0000', 'editor'] }, { name: null, roles: ['editor'] }],
+      ['too many roles', { roles: many }, { name: null, roles: many.slice(0, 64) }],
+      ['too many roles, admin behind them', { roles: [...many, 'admin'] }, { name: null, roles: [...many.slice(0, 63), 'admin'] }],
+      ['too many roles, admin before them', { roles: ['admin', ...many] }, { name: null, roles: ['admin', ...many.slice(0, 63)] }],
+      ['a login that is a number', { sid: 7 }, { name: null, roles: [] }],
+    ];
+    for (const [sub, claims, understood] of cases) {
+      const answer = await me(await provider.token(rsa, { sub, ...claims }));
+      expect([answer.status, answer.me]).toEqual([200, expect.objectContaining({ id: sub, ...understood })]);
+    }
+  });
+
+  it('that says what cannot be understood is refused, and the log tells the claim once a minute, never the token', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    const ahead = Math.floor(Date.now() / 1000) + 600;
+    const odd = { name: 7, roles: [1], jti: {}, sub: 'x'.repeat(256), iat: ahead, nbf: ahead, aud: 'other', exp: String(ahead) };
+    const tokens = await Promise.all(Object.entries(odd).map(([claim, value]) => provider.token(rsa, { [claim]: value })));
+    const outcomes = () => Promise.all([...tokens, ...tokens].map((token) => outcome(token)));
+    expect(new Set(await outcomes())).toEqual(new Set(['unauthenticated']));
+    const told = () => warned.mock.calls.map(([about]) => (about as { claim: string }).claim).sort();
+    expect(told()).toEqual(Object.keys(odd).sort());
+    for (const token of tokens) expect(JSON.stringify(warned.mock.calls)).not.toContain(token.split('.')[1]);
+    pass(60_000);
+    await outcomes();
+    expect(told()).toHaveLength(2 * tokens.length);
+    // What nobody has signed is no news.
+    const [head, , signature] = tokens[0]!.split('.');
+    await outcome(`${head}.${Buffer.from(JSON.stringify({ sub: 7, iss: provider.issuer })).toString('base64url')}.${signature}`);
+    expect(told()).toHaveLength(2 * tokens.length);
+  });
+
+  it('is of no backend’s bot and of no guest', async () => {
+    for (const sub of ['bot:0199c3a1-6f0e-7c7e-9d0c-3f1f5f0e8a11', 'guest:x']) {
+      const token = await provider.token(rsa, { sub, parley: { at: 1 } });
+      expect((await me(token)).me).toMatchObject({ code: 'unauthenticated', message: expect.stringContaining('bot:… and guest:…') });
+      expect((await refusedUpgrade(server.wsUrl, { token })).status).toBe(401);
+    }
   });
 
   it('line 10: signed by HS256 with the public key is refused', async () => {
@@ -172,7 +226,6 @@ describe('a token of the identity provider', () => {
       { nbf: now + 60 },
       { sub: undefined },
       { sub: '' },
-      { roles: 'admin' },
     ];
     for (const claims of wrong) expect([claims, await outcome(await provider.token(rsa, claims))]).toEqual([claims, 'unauthenticated']);
   });
@@ -209,6 +262,24 @@ describe('rotation', () => {
     expect(await outcome(fresh)).toBe(200);
   });
 
+  it('of a provider that names no keys: each of the algorithm is tried, new ones as soon as they are published', async () => {
+    const nameless = (key: ProviderKey) => provider.token(key, {}, { kid: undefined });
+    const next = await provider.key('rsa-2', 'RS256');
+    pass(ASK_EVERY_MS);
+    expect(await outcome(await nameless(next))).toBe(200);
+    expect([await outcome(await nameless(rsa)), await outcome(await nameless(next))]).toEqual([200, 200]);
+    const asked = provider.requests;
+    const stranger = await provider.key('stranger', 'RS256', { isPublished: false });
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => outcome(await nameless(stranger))));
+    expect([new Set(answers), provider.requests]).toEqual([new Set(['unauthenticated']), asked]);
+    const others: ProviderKey[] = [];
+    for (let i = 0; i <= MAX_TRIALS; i++) others.push(await provider.key(`ec-${i}`, 'ES256'));
+    pass(ASK_EVERY_MS);
+    const last = others.pop()!;
+    expect(await outcome(await provider.token(last))).toBe(200);
+    expect([await outcome(await nameless(others.pop()!)), await outcome(await nameless(last))]).toEqual([200, 'unauthenticated']);
+  });
+
   it('asks at a bounded rate, however many tokens name keys that there are not', async () => {
     pass(ASK_EVERY_MS);
     const before = provider.requests;
@@ -231,24 +302,34 @@ describe('rotation', () => {
 });
 
 describe('a provider that', () => {
-  it.each(['fails', 'hangs', 'talks nonsense', 'redirects'] as const)(
-    '%s: keys that are known go on, others are unavailable',
-    async (conduct) => {
-      const next = await provider.key('rsa-2', 'RS256');
-      provider.conduct = conduct;
-      pass(STALE_MS + 1);
-      expect(await outcome(await provider.token(rsa))).toBe(200);
-      const unknown = await provider.token(next);
-      const answers = await Promise.all([1, 2, 3].map(() => me(unknown)));
-      for (const { status, code, retryAfter } of answers)
-        expect([status, code, Number(retryAfter) > 0]).toEqual([503, 'unavailable', true]);
-      expect((await refusedUpgrade(server.wsUrl, { token: unknown })).status).toBe(503);
-      expect(provider.requests).toBe(2);
-      provider.conduct = 'answers';
-      pass(ASK_EVERY_MS);
-      expect(await outcome(unknown)).toBe(200);
-    },
-  );
+  it.each([
+    'fails',
+    'drips',
+    'never ends',
+    'talks nonsense',
+    'redirects',
+    'shows no key',
+    'shows no key set',
+    'shows no key to use',
+    'shows too many keys',
+  ] as const)('%s: keys that are known go on, others are unavailable', async (conduct) => {
+    const warned = jest.spyOn(Logger.prototype, 'warn');
+    const next = await provider.key('rsa-2', 'RS256');
+    provider.conduct = conduct;
+    pass(STALE_MS + 1);
+    expect(await outcome(await provider.token(rsa))).toBe(200);
+    const unknown = await provider.token(next);
+    const answers = await Promise.all([1, 2, 3].map(() => me(unknown)));
+    for (const { status, code, retryAfter } of answers) expect([status, code, Number(retryAfter) > 0]).toEqual([503, 'unavailable', true]);
+    expect((await refusedUpgrade(server.wsUrl, { token: unknown })).status).toBe(503);
+    expect(await outcome(await provider.token(rsa))).toBe(200);
+    expect(provider.requests).toBe(2);
+    expect(warned.mock.calls.map(([, words]) => words as string)).toEqual([expect.stringContaining('those that it gave last are kept')]);
+    expect(provider.bytesWritten).toBeLessThan(32_000_000);
+    provider.conduct = 'answers';
+    pass(ASK_EVERY_MS);
+    expect(await outcome(unknown)).toBe(200);
+  });
 
   it('is down when the server starts: it starts, and takes tokens once the provider is up', async () => {
     await provider.down();
@@ -257,6 +338,10 @@ describe('a provider that', () => {
     expect(await outcome(token, early)).toBe('unavailable');
     expect(await outcome(early.signed({}), early)).toBe(200);
     await provider.up();
+    provider.conduct = 'shows no key';
+    pass(ASK_EVERY_MS);
+    expect(await outcome(token, early)).toBe('unavailable');
+    provider.conduct = 'answers';
     pass(ASK_EVERY_MS);
     expect(await outcome(token, early)).toBe(200);
   });

@@ -1,6 +1,6 @@
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestSettings } from './test-app.js';
 
@@ -12,12 +12,24 @@ export interface ProviderKey {
   publicKey: CryptoKey;
 }
 
-export type Conduct = 'answers' | 'fails' | 'hangs' | 'talks nonsense' | 'redirects';
+export type Conduct =
+  | 'answers'
+  | 'fails'
+  | 'drips'
+  | 'never ends'
+  | 'talks nonsense'
+  | 'redirects'
+  | 'shows no key'
+  | 'shows no key set'
+  | 'shows too many keys'
+  | 'shows no key to use';
 
 /** An identity provider: a real HTTP server that serves its public keys, and signs tokens with the private ones. */
 export class JwksServer {
   /** How often the keys were asked for. */
   requests = 0;
+  /** Of the last answer without an end, or with one that nobody should wait for. */
+  bytesWritten = 0;
   conduct: Conduct = 'answers';
   readonly issuer = 'https://login.example/realms/work';
   readonly audience = 'chat';
@@ -94,11 +106,51 @@ export class JwksServer {
   #make(): Server {
     return createServer((_request, response) => {
       this.requests++;
-      if (this.conduct === 'hangs') return;
       if (this.conduct === 'fails') return void response.writeHead(500).end('{}');
       if (this.conduct === 'redirects') return void response.writeHead(302, { location: this.url }).end();
-      const body = this.conduct === 'talks nonsense' ? '<html>' : JSON.stringify({ keys: this.#published });
-      response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      if (this.conduct === 'drips') return void this.#drip(response);
+      if (this.conduct === 'never ends') return void this.#flood(response);
+      response.end(this.conduct === 'talks nonsense' ? '<html>' : JSON.stringify(this.#shown()));
     });
   }
+
+  #shown(): unknown {
+    if (this.conduct === 'shows no key') return { keys: [] };
+    if (this.conduct === 'shows no key set') return { error: 'not yet' };
+    if (this.conduct === 'shows too many keys') return { keys: [...this.#published, ...Array<object>(256).fill({ kty: 'oct', k: 'eA' })] };
+    if (this.conduct !== 'shows no key to use') return { keys: this.#published };
+    const ofRsa = this.#published.find(({ kty }) => kty === 'RSA')!;
+    return {
+      keys: [
+        { kty: 'oct', k: 'eA' },
+        { ...ofRsa, use: 'enc' },
+        { ...ofRsa, alg: 'RS512' },
+        { ...ofRsa, n: 'AQAB' },
+      ],
+    };
+  }
+
+  /** A key set that is all there but for its end: a space comes now and then. */
+  #drip(response: ServerResponse): void {
+    response.write(JSON.stringify({ keys: this.#published }));
+    const timer = setInterval(() => response.write(' '), 200);
+    response.once('close', () => clearInterval(timer));
+  }
+
+  /** As much as the receiver takes, up to 64 MiB. */
+  #flood(response: ServerResponse): void {
+    this.bytesWritten = 0;
+    response.write(JSON.stringify({ keys: this.#published }));
+    const more = () => {
+      if (response.destroyed) return;
+      if (this.bytesWritten >= 67_108_864) return void response.end();
+      this.bytesWritten += SPACES.length;
+      if (response.write(SPACES)) setImmediate(more);
+      else response.once('drain', more);
+    };
+    more();
+  }
 }
+
+const SPACES = Buffer.alloc(65_536, ' ');
