@@ -78,9 +78,9 @@ export class AccessControl {
     return (await this.#actOn(user, { by }, REVOKE_USER, [user], END_SESSIONS)) !== null;
   }
 
-  /** Voids one access token by its `jti`. @param expiresAt the token's own end: until then it is remembered */
-  async revokeToken(token: string, user: string, expiresAt: Date): Promise<void> {
-    await this.#run(REVOKE_TOKEN, [token, user, expiresAt]);
+  /** Voids one access token by its issuer and `jti`. @param expiresAt the token's own end: until then it is remembered */
+  async revokeToken({ id, issuer }: { id: string; issuer: string }, user: string, expiresAt: Date): Promise<void> {
+    await this.#run(REVOKE_TOKEN, [id, user, expiresAt, issuer]);
   }
 
   /**
@@ -94,9 +94,9 @@ export class AccessControl {
       throw error;
     });
     if (!principal) return;
-    const { tokenId, userId, expiresAt } = principal;
-    if (tokenId === null) throw new ChatError('conflict', 'The token has no jti, by which alone it could be revoked.');
-    await this.revokeToken(tokenId, userId, new Date(expiresAt));
+    const { issuer, tokenId: id, userId, expiresAt } = principal;
+    if (id === null || issuer === undefined) throw new ChatError('conflict', 'The token has no jti, by which alone it could be revoked.');
+    await this.revokeToken({ id, issuer }, userId, new Date(expiresAt));
   }
 
   /**

@@ -26,7 +26,7 @@ export const REVOKED_SESSIONS: Statement = {
 
 export const REVOKED_TOKENS: Statement = {
   name: 'revoked_tokens',
-  text: 'SELECT token_id AS id, expires_at FROM revoked_tokens WHERE expires_at > clock_timestamp()',
+  text: 'SELECT token_id AS id, issuers, expires_at FROM revoked_tokens WHERE expires_at > clock_timestamp()',
 };
 
 export const REVOKED_USERS: Statement = {
@@ -65,16 +65,18 @@ export const REVOKE_SESSION: Statement = {
     ) ${SESSION_ACT}`,
 };
 
+// One row a `jti`, by which instances of an older release know it, of whichever issuer. Who has revoked it for all has done so.
 export const REVOKE_TOKEN: Statement = {
   name: 'revoke_token',
   text: `WITH revoked AS (
-      INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, $3)
-      ON CONFLICT (token_id) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)
+      INSERT INTO revoked_tokens AS t (token_id, expires_at, issuers) VALUES ($1, $3, ARRAY[$4::text])
+      ON CONFLICT (token_id) DO UPDATE SET expires_at = greatest(t.expires_at, excluded.expires_at),
+        issuers = CASE WHEN t.issuers IS NULL OR excluded.issuers <@ t.issuers THEN t.issuers ELSE t.issuers || excluded.issuers END
       RETURNING token_id, expires_at
     ), gone AS (
       DELETE FROM revoked_tokens WHERE token_id IN (SELECT token_id FROM revoked_tokens WHERE expires_at < clock_timestamp() LIMIT 100)
     )
-    SELECT record_act_v1(jsonb_build_object('kind', 'token.revoked', 'token', r.token_id, 'user', $2::text,
+    SELECT record_act_v1(jsonb_build_object('kind', 'token.revoked', 'token', r.token_id, 'issuer', $4::text, 'user', $2::text,
       'expiresAt', floor(extract(epoch FROM r.expires_at) * 1000))) AS act FROM revoked r`,
 };
 

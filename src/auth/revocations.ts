@@ -4,6 +4,7 @@ import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import { ExpiringMap } from './expiring-map.js';
 import type { Principal } from './principal.js';
 import { DISABLED_USERS, REVOKED_KEYS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
 import { type SanctionRow, SANCTIONS } from './sanction-statements.js';
@@ -20,9 +21,10 @@ const RETRY_MS = 1_000;
 @Injectable()
 export class Revocations implements OnModuleInit, OnApplicationShutdown {
   readonly #logger = new Logger(Revocations.name);
-  /** Session, or single token, to the time (Unix ms) from which it does not live anyway. */
-  readonly #sessions = new ExpiringSet();
-  readonly #tokens = new ExpiringSet();
+  // Both until they would not live anyway.
+  readonly #sessions = new ExpiringMap<true>();
+  /** By `jti`: whose tokens of that name are meant; null is every issuer's. */
+  readonly #tokens = new ExpiringMap<readonly string[] | null>();
   /** API keys, for ever. */
   readonly #keys = new Set<string>();
   /** User to the time (Unix s, with a fraction) up to which his tokens are void. */
@@ -69,13 +71,14 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     if (verdict === 'revoked') throw revoked();
   }
 
-  verdict({ userId, sessionId, tokenId, issuedAt, key, fromKey = key?.id }: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
+  verdict(principal: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
+    const { userId, sessionId, issuedAt, key, fromKey = key?.id } = principal;
     const standing = this.standing(userId);
     if (standing !== 'valid') return standing;
     const isRevoked =
       issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
-      (sessionId !== null && this.#sessions.has(sessionId)) ||
-      (tokenId !== null && this.#tokens.has(tokenId)) ||
+      (sessionId !== null && this.#sessions.get(sessionId) === true) ||
+      this.#isRevokedToken(principal) ||
       (fromKey !== undefined && this.#keys.has(fromKey));
     return isRevoked ? 'revoked' : 'valid';
   }
@@ -91,13 +94,25 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     return this.#disabled.of(user) ? 'disabled' : 'valid';
   }
 
+  #isRevokedToken({ tokenId, issuer }: Principal): boolean {
+    if (tokenId === null) return false;
+    const issuers = this.#tokens.get(tokenId);
+    return issuers !== undefined && (issuers === null || issuer === undefined || issuers.includes(issuer));
+  }
+
+  #learnToken(id: string, issuers: readonly string[] | null, until: number): void {
+    const known = this.#tokens.get(id);
+    const all = known === null || issuers === null ? null : [...new Set([...(known ?? []), ...issuers])];
+    this.#tokens.set(id, all, until);
+  }
+
   #learn(act: Act): void {
     switch (act.kind) {
       case 'session.revoked':
-        this.#sessions.add(act.session, Date.now() + LONGEST_TOKEN_MS);
+        this.#sessions.set(act.session, true, Date.now() + LONGEST_TOKEN_MS);
         break;
       case 'token.revoked':
-        this.#tokens.add(act.token, act.expiresAt);
+        this.#learnToken(act.token, act.issuer === undefined ? null : [act.issuer], act.expiresAt);
         break;
       case 'key.revoked':
         this.#keys.add(act.key);
@@ -119,14 +134,14 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   async #load(): Promise<void> {
     const [sessions, tokens, keys, users, banned, disabled] = await Promise.all([
       this.sql.query<{ id: string }>(REVOKED_SESSIONS, [LONGEST_TOKEN_MS]),
-      this.sql.query<{ id: string; expires_at: Date }>(REVOKED_TOKENS, []),
+      this.sql.query<{ id: string; issuers: string[] | null; expires_at: Date }>(REVOKED_TOKENS, []),
       this.sql.query<{ id: string }>(REVOKED_KEYS, []),
       this.sql.query<{ id: string; not_before: number }>(REVOKED_USERS, []),
       this.sql.query<SanctionRow>(SANCTIONS.ban.list, []),
       this.sql.query<{ id: string; at: number }>(DISABLED_USERS, []),
     ]);
-    for (const { id } of sessions) this.#sessions.add(id, Date.now() + LONGEST_TOKEN_MS);
-    for (const { id, expires_at } of tokens) this.#tokens.add(id, expires_at.getTime());
+    for (const { id } of sessions) this.#sessions.set(id, true, Date.now() + LONGEST_TOKEN_MS);
+    for (const { id, issuers, expires_at } of tokens) this.#learnToken(id, issuers, expires_at.getTime());
     for (const { id } of keys) this.#keys.add(id);
     for (const { id, not_before } of users) this.#notBefore.set(id, not_before);
     for (const { id, at, until } of banned) this.#bans.learn(id, { isOn: true, at, until });
@@ -158,26 +173,4 @@ export function bannedUser(): ChatError {
 
 export function disabledUser(): ChatError {
   return new ChatError('forbidden', 'The user is disabled.');
-}
-
-/** Ids that count until a time of their own; those that are past it go by and by. */
-class ExpiringSet {
-  readonly #until = new Map<string, number>();
-  #sweptAt = 0;
-
-  add(id: string, until: number): void {
-    this.#sweep();
-    this.#until.set(id, until);
-  }
-
-  has(id: string): boolean {
-    return this.#until.has(id);
-  }
-
-  #sweep(): void {
-    const now = Date.now();
-    if (now - this.#sweptAt < 60_000) return;
-    this.#sweptAt = now;
-    for (const [id, until] of this.#until) if (until < now) this.#until.delete(id);
-  }
 }

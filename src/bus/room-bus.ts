@@ -53,8 +53,8 @@ export interface Lapse {
 export type Act =
   /** Access tokens of this session (`sid`) of the user are void. */
   | { kind: 'session.revoked'; session: string; user: string }
-  /** The access token of this `jti` is void until it expires, at this time (Unix ms). */
-  | { kind: 'token.revoked'; token: string; user: string; expiresAt: number }
+  /** The access token of this `jti` is void until it expires, at this time (Unix ms). An instance of an older release names no issuer, and means any. */
+  | { kind: 'token.revoked'; token: string; issuer?: string; user: string; expiresAt: number }
   /** Access tokens of the user that were issued up to this time (Unix s, with a fraction) are void. */
   | { kind: 'user.revoked'; user: string; notBefore: number }
   /** The API key is void for ever, and with it the sockets that were opened by it, whoever's they are. */

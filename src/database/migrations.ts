@@ -11,6 +11,7 @@ import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-
 import { IdempotentAdministration1768400000000 } from './migrations/1768400000000-idempotent-administration.js';
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
+import { TokenIssuers1769250000000 } from './migrations/1769250000000-token-issuers.js';
 import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
 
@@ -29,6 +30,7 @@ export const MIGRATIONS = [
   IdempotentAdministration1768400000000,
   ExactRevocation1769000000000,
   KeyParents1769100000000,
+  TokenIssuers1769250000000,
   Searches1769410000000,
   RemovedTexts1769420000000,
 ];

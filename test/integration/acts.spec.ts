@@ -185,7 +185,7 @@ describe('without a bus between the instances', () => {
     const [one, two] = await Promise.all(
       ['one', 'two'].map((jti) => there.connect(other, { token: there.signed({ sub: other, jti: `${other}-${jti}` }) })),
     );
-    await access.revokeToken(`${other}-one`, other, new Date(Date.now() + 60_000));
+    await access.revokeToken({ id: `${other}-one`, issuer: 'parley' }, other, new Date(Date.now() + 60_000));
     expect(await closing(one!)).toBe(4101);
     await admin.query('SELECT pg_sleep(1.1)');
     for (const client of [innocent, next, two!]) {
@@ -199,11 +199,18 @@ describe('without a bus between the instances', () => {
     const token = here.signed({ sub: name, jti: `${name}-gone` });
     const issuedBefore = here.signed({ sub: `${name}-2` });
     await (await here.connect(`${name}-2`)).close();
-    await here.get(AccessControl).revokeToken(`${name}-gone`, name, new Date(Date.now() + 60_000));
+    const [theirs, byOlderRelease] = ['theirs', 'older'].map((jti) => here.signed({ sub: name, jti: `${name}-${jti}` }));
+    const revoke = (id: string, issuer: string) =>
+      here.get(AccessControl).revokeToken({ id: `${name}-${id}`, issuer }, name, new Date(Date.now() + 60_000));
+    for (const issuer of ['https://login.example', 'parley', 'parley']) await revoke('gone', issuer);
+    await revoke('theirs', 'https://login.example');
+    await admin.query(`INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, now() + interval '1 minute')`, [`${name}-older`]);
+    await revoke('older', 'https://login.example');
     await here.http(`${name}-2`, 'GET', '/v1/me');
     await here.get(AccessControl).revokeUser(`${name}-2`);
     const fresh = await ChatServer.start({ DATABASE_URL: database.url });
-    await expect(fresh.connect(name, { token })).rejects.toThrow('401');
+    for (const revoked of [token, byOlderRelease!]) await expect(fresh.connect(name, { token: revoked })).rejects.toThrow('401');
+    await (await fresh.connect(name, { token: theirs! })).close();
     await expect(fresh.connect(`${name}-2`, { token: issuedBefore })).rejects.toThrow('401');
     await fresh.close();
   });

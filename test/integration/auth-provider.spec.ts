@@ -171,6 +171,18 @@ describe('a token of the identity provider', () => {
     }
   });
 
+  it('is revoked by its issuer and jti together', async () => {
+    const ofBackend = server.signed({ jti: '1' });
+    const ofProvider = await provider.token(rsa, { jti: 1 });
+    const both = () => Promise.all([outcome(ofBackend), outcome(ofProvider)]);
+    const revoke = async (token: string) => expect((await server.http(null, 'POST', '/v1/auth/revoke', { token })).status).toBe(204);
+    expect(await both()).toEqual([200, 200]);
+    await revoke(ofBackend);
+    expect(await both()).toEqual(['unauthenticated', 200]);
+    await revoke(ofProvider);
+    expect(await both()).toEqual(['unauthenticated', 'unauthenticated']);
+  });
+
   it('line 10: signed by HS256 with the public key is refused', async () => {
     for (const secret of [await provider.pem(rsa), (await provider.pem(rsa)).trim()]) {
       for (const iss of [provider.issuer, 'parley'])

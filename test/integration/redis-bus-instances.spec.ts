@@ -150,7 +150,7 @@ describe('two instances on one database and one Redis', () => {
       await until(() => connects(eve), 'she is let in again');
       took.push(
         await byKey(),
-        await bySockets((_, jti) => access.revokeToken(jti, eve, new Date(Date.now() + 60_000))),
+        await bySockets((_, jti) => access.revokeToken({ id: jti, issuer: 'parley' }, eve, new Date(Date.now() + 60_000))),
         await byRoom('room.closed', (inRoom) => a.kick(`ann${made}`, inRoom, `bob${made}`)),
         await byRoom('room.closed', (inRoom) => a.http(`ann${made}`, 'DELETE', `/v1/rooms/${inRoom}`)),
         await byRoom('room.removed', (inRoom) => a.http(`ann${made}`, 'DELETE', `/v1/rooms/${inRoom}`)),
