@@ -1,12 +1,8 @@
-import { resolve } from 'node:path';
 import { ChainBroken, type ChainHead } from './audit/audit-chain.js';
 import { verifyAuditLog } from './audit/verify-audit-log.js';
-import { loadSettings } from './config/config.js';
-import { readEnvironment } from './config/environment.js';
-import { EmbeddedPostgres, runningPostgresUrl } from './database/embedded-postgres.js';
+import { withOperatorDatabase } from './operator-database.js';
 
 // `npm run audit:verify [-- --head SEQ:HASH]`: exit 0 and the head of the chain, or exit 1 and the first row that is not as it was written.
-// Without DATABASE_URL it reads the embedded database, beside a server that runs, or by itself.
 
 function keptHead(args: string[]): ChainHead | undefined {
   if (args.length === 0) return undefined;
@@ -15,18 +11,9 @@ function keptHead(args: string[]): ChainHead | undefined {
   return { seq: BigInt(seq!), hash };
 }
 
-async function verify(): Promise<ChainHead> {
-  const kept = keptHead(process.argv.slice(2));
-  const settings = loadSettings(readEnvironment());
-  const dataDir = resolve(settings.DATA_DIR);
-  const running = settings.DATABASE_URL ?? (await runningPostgresUrl(dataDir));
-  if (running !== undefined) return verifyAuditLog(running, kept);
-  const embedded = await EmbeddedPostgres.start({ dataDir, maxConnections: 20 });
-  return verifyAuditLog(embedded.url, kept).finally(() => embedded.stop());
-}
-
 try {
-  const { seq, hash } = await verify();
+  const kept = keptHead(process.argv.slice(2));
+  const { seq, hash } = await withOperatorDatabase((url) => verifyAuditLog(url, kept));
   process.stdout.write(`The audit log is as it was written: ${seq} rows, head ${seq}:${hash}\n`);
 } catch (error) {
   const words = error instanceof Error ? error.message : String(error);

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { isGuest } from '../auth/reserved-ids.js';
 import { Mutes } from '../auth/mutes.js';
 import { bannedUser, disabledUser, Revocations } from '../auth/revocations.js';
 import { Config } from '../config/config.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { roomNotFound } from '../errors/chat-error.js';
-import { type Role, type RoomType } from '../protocol/index.js';
+import { isGuest, type Role, type RoomType } from '../protocol/index.js';
 import { RoomAccess, type Standing } from '../rooms/access.service.js';
 import {
   type AccessFacts,

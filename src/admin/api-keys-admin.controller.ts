@@ -9,12 +9,9 @@ import { ApiErrors } from '../errors/api-errors.js';
 import { ChatError } from '../errors/chat-error.js';
 import { ApiIdempotencyKey, OptionalIdempotencyKey } from '../errors/idempotency-key.js';
 import { PageCursor } from '../rooms/page-cursor.js';
-import { PageQueryDto } from '../rooms/page.dto.js';
 import { type DryRunBody, DryRunQueryDto } from './admin.dto.js';
-import { ApiKeyPageBody, ApiKeyParamsDto, NewApiKeyBody, NewApiKeyDto } from './api-keys-admin.dto.js';
+import { ApiKeyPageBody, ApiKeyParamsDto, ApiKeysQueryDto, NewApiKeyBody, NewApiKeyDto } from './api-keys-admin.dto.js';
 import { RemovesInSilence, wouldGo } from './dry-run.js';
-
-const LIST = new PageCursor('id', 'api-keys');
 
 @ApiTags('admin')
 @ApiBearerAuth()
@@ -54,9 +51,10 @@ export class ApiKeysAdminController {
   })
   @ApiOkResponse({ type: ApiKeyPageBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  async list(@Query() { cursor, limit }: PageQueryDto): Promise<ApiKeyPageBody> {
-    const [after = null] = LIST.read(cursor) ?? [];
-    return LIST.page(await this.keys.list(after, limit + 1), limit, ({ id }) => [id], keyView);
+  async list(@Query() { createdBy, cursor, limit }: ApiKeysQueryDto): Promise<ApiKeyPageBody> {
+    const pages = new PageCursor('id', 'api-keys', createdBy ?? '');
+    const [after = null] = pages.read(cursor) ?? [];
+    return pages.page(await this.keys.list(createdBy ?? null, after, limit + 1), limit, ({ id }) => [id], keyView);
   }
 
   @Delete(':key')

@@ -2,8 +2,9 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMinSize, ArrayUnique, IsArray, IsIn } from 'class-validator';
 import type { ApiKeyView } from '../auth/api-keys.service.js';
 import { ALL_SCOPES, type Scope, SCOPES } from '../auth/scopes.js';
-import { IfGiven, IsInteger, IsText, IsUuid } from '../errors/validators.js';
-import { PageBody } from '../rooms/page.dto.js';
+import { IfGiven, IsInteger, IsText, IsUserId, IsUuid } from '../errors/validators.js';
+import { LIMITS } from '../protocol/index.js';
+import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 
 const NAME_CHARS = 200;
 const MIN_SECONDS = 60;
@@ -40,6 +41,18 @@ export class NewApiKeyDto {
   @IfGiven()
   @IsInteger(MIN_SECONDS, MAX_SECONDS)
   expiresInSeconds?: number;
+}
+
+export class ApiKeysQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    minLength: 1,
+    maxLength: LIMITS.userIdChars,
+    description: 'Those that this user made, himself or by a token that he had signed for somebody. Of a key: its bot’s id.',
+    example: 'u7',
+  })
+  @IfGiven()
+  @IsUserId()
+  createdBy?: string;
 }
 
 export class ApiKeyParamsDto {

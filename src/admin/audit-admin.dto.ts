@@ -4,7 +4,7 @@ import { PageBody, PageQueryDto } from '../rooms/page.dto.js';
 import type { AuditOutcome } from '../audit/audit-entry.js';
 
 const OUTCOMES = ['begun', 'ok', 'denied', 'failed'] as const satisfies readonly AuditOutcome[];
-const ACTORS = ['user', 'key', 'anonymous', 'server'] as const;
+const ACTORS = ['user', 'key', 'anonymous', 'server', 'operator'] as const;
 
 export class AuditFilterDto {
   @ApiPropertyOptional({ description: 'Id of who did it.', minLength: 1, maxLength: 255, example: 'u7' })

@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AccessControl } from '../auth/access-control.service.js';
+import { ApiKeys } from '../auth/api-keys.service.js';
 import { CurrentUser } from '../auth/current-user.js';
 import type { Principal } from '../auth/principal.js';
 import { Audited } from '../audit/audited.js';
@@ -31,6 +32,7 @@ export class UsersAdminController {
     private readonly users: UsersAdminRepository,
     private readonly logins: SessionsService,
     private readonly access: AccessControl,
+    private readonly keys: ApiKeys,
   ) {}
 
   @Get()
@@ -60,7 +62,8 @@ export class UsersAdminController {
     summary: 'Disable a user, or enable him again',
     description:
       'A disabled user cannot log in, call or open a socket, and his sockets close with 4203 on every instance. His logins, rooms and messages ' +
-      'stay. `conflict` for oneself, and for the last administrator who can log in; `forbidden` to an API key when he is an administrator.',
+      'stay, and so do the API keys that he made (`apiKeyCount`; `DELETE …/api-keys` revokes them); the tokens that he had signed for others are void. ' +
+      '`conflict` for oneself, and for the last administrator who can log in; `forbidden` to an API key when he is an administrator.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -81,7 +84,7 @@ export class UsersAdminController {
     summary: 'Set the roles of a user who logs in here',
     description:
       'They are in the access tokens that his logins get from now on. When they are others than before, his access tokens are void at once and his ' +
-      'sockets close with 4101; his logins go on, and a refresh brings the new roles. The roles of a user without an account here are those of ' +
+      'sockets close with 4101; his logins go on, and a refresh brings the new roles. So are the tokens that he had signed for others; the API keys that he made go on (`apiKeyCount`; `DELETE …/api-keys`). The roles of a user without an account here are those of ' +
       'his own tokens (`conflict`). `conflict` too when the last administrator who can log in would be none; `forbidden` to an API key when he is one, or is to be one.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
@@ -164,6 +167,23 @@ export class UsersAdminController {
       return wouldGo(isLive);
     }
     await this.access.endSession(user, session, by);
+    return undefined;
+  }
+
+  @Delete(':user/api-keys')
+  @Audited('key.revokeAll')
+  @RequireScope('keys:write')
+  @RemovesInSilence('how many keys would end, those that he made and those that they made.')
+  @ApiOperation({
+    summary: 'Revoke the API keys that a user made',
+    description:
+      'For when he is dismissed: disable him, or take his roles, and then do this. Those too that were made by a token that he had signed. Each ends as by ' +
+      '`DELETE /v1/admin/api-keys/:key`. What is production’s is replaced first: `GET /v1/admin/api-keys?createdBy=` lists them.',
+  })
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
+  async revokeKeys(@Param() { user }: UserParamsDto, @Query() { dryRun }: DryRunQueryDto): Promise<DryRunBody | undefined> {
+    if (dryRun) return wouldGo(await this.keys.liveCountOf(user));
+    await this.keys.revokeOf(user);
     return undefined;
   }
 

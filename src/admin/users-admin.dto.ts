@@ -138,6 +138,15 @@ export class AdminUserDetailBody extends AdminUserBody implements AdminUserDetai
 
   @ApiProperty({ type: 'integer', minimum: 0, description: 'Logins that are neither ended nor expired.', example: 1 })
   sessionCount!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    description:
+      'Live API keys that he made, himself or by a token that he had signed, and the keys that those made. They go on when he is disabled.',
+    example: 2,
+  })
+  apiKeyCount!: number;
 }
 
 export class AdminUserPageBody extends PageBody {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { liveKeyCount } from '../auth/api-key-statements.js';
 import { liveSessionCount } from '../auth/session-statements.js';
 import { Conditions, containing, isSet } from '../database/conditions.js';
 import { Sql, type Statement } from '../database/sql.js';
@@ -39,6 +40,8 @@ export interface AdminUserDetail extends AdminUserView {
   roomCount: number;
   /** Logins that are neither ended nor expired. */
   sessionCount: number;
+  /** Live API keys that he made, and those that they made. */
+  apiKeyCount: number;
 }
 
 /** A ban or a mute that is on. */
@@ -75,6 +78,7 @@ interface DetailRow extends UserRow {
   tokens_not_before: Date | null;
   room_count: number;
   session_count: number;
+  api_key_count: number;
 }
 
 const onNow = (done: string) => `CASE WHEN u.${done}_until <= clock_timestamp() THEN NULL ELSE u.${done}_at END AS ${done}_at`;
@@ -87,7 +91,7 @@ const USER_DETAIL: Statement = {
   name: 'admin_user_v2',
   text: `SELECT ${USER}, u.status, u.banned_by, u.ban_reason, u.banned_until, u.muted_by, u.mute_reason, u.muted_until, u.disabled_by, u.disabled_reason, u.tokens_not_before,
       (SELECT count(*)::integer FROM memberships m JOIN rooms r ON r.id = m.room_id WHERE m.user_id = u.id AND r.deleted_at IS NULL) AS room_count,
-      ${liveSessionCount('u.id')} AS session_count
+      ${liveSessionCount('u.id')} AS session_count, ${liveKeyCount('u.id')} AS api_key_count
     FROM users u LEFT JOIN accounts a ON a.user_id = u.id WHERE u.id = $1`,
 };
 
@@ -137,6 +141,7 @@ export class UsersAdminRepository {
       tokensVoidUntil: timeOf(row.tokens_not_before),
       roomCount: row.room_count,
       sessionCount: row.session_count,
+      apiKeyCount: row.api_key_count,
     };
   }
 }

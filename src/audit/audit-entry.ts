@@ -9,9 +9,12 @@ export type AuditAction = `${string}.${string}`;
  */
 export type AuditOutcome = 'begun' | 'ok' | 'denied' | 'failed';
 
-/** Who did it. `server`: by itself. `anonymous`: nobody who is known; the id, if any, is only what was claimed. */
+/**
+ * Who did it. `server`: by itself. `operator`: whoever ran a command of the server's on its machine; the id is his name there.
+ * `anonymous`: nobody who is known; the id, if any, is only what was claimed.
+ */
 export interface AuditActor {
-  kind: 'user' | 'key' | 'anonymous' | 'server';
+  kind: 'user' | 'key' | 'anonymous' | 'server' | 'operator';
   id: string | null;
 }
 

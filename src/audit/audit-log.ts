@@ -1,11 +1,11 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Batcher } from '../database/batcher.js';
-import { Sql, type Statement } from '../database/sql.js';
+import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import { APPEND_AUDIT, storedEntry } from './append-statement.js';
 import type { AuditEntry } from './audit-entry.js';
 import { RefusalFolds } from './refusal-folds.js';
 
-const APPEND: Statement = { name: 'append_audit', text: 'SELECT append_audit_v1($1::jsonb) AS seq' };
 const MAX_BATCH = 200;
 const MAX_WAITING = 10_000;
 
@@ -23,7 +23,7 @@ export class AuditLog implements OnModuleDestroy {
   constructor(sql: Sql) {
     this.#batches = new Batcher(
       async (rows) => {
-        await sql.query(APPEND, [`[${rows.join(',')}]`]);
+        await sql.query(APPEND_AUDIT, [`[${rows.join(',')}]`]);
         return rows.map(() => undefined);
       },
       { maxItems: MAX_BATCH, maxWaiting: MAX_WAITING, overflow: () => new ChatError('unavailable', 'The audit log cannot be written.') },
@@ -59,9 +59,8 @@ export class AuditLog implements OnModuleDestroy {
     await this.flush();
   }
 
-  async #append({ action, outcome, actor, target, address, requestId, details }: AuditEntry): Promise<void> {
-    const row = { action, outcome, actorKind: actor.kind, actorId: actor.id, target, address, requestId, details: details ?? null };
-    const added = this.#batches.add(JSON.stringify(row, storable));
+  async #append(entry: AuditEntry): Promise<void> {
+    const added = this.#batches.add(storedEntry(entry));
     this.#last = added;
     await added;
   }
@@ -69,9 +68,4 @@ export class AuditLog implements OnModuleDestroy {
   #lost(entry: AuditEntry, error: unknown): void {
     this.#logger.error({ err: error, entry }, 'An entry of the audit log could not be written');
   }
-}
-
-/** PostgreSQL stores neither U+0000 nor lone surrogates, and whoever sends them must not thereby stay out of the log. */
-function storable(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? Buffer.from(value).toString().replaceAll('\0', '\uFFFD') : value;
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { ChatError } from '../errors/chat-error.js';
+import { isBanned } from './sanction-statements.js';
 import { ADMIN_ROLE } from './scopes.js';
 
 /**
@@ -19,7 +20,7 @@ export interface Actor {
 const LOCK = `SELECT pg_advisory_xact_lock(hashtext('parley administrators'))`;
 
 const CAN_ACT = (user: string) => `${user}.roles <> '{}' AND '${ADMIN_ROLE}' = ANY (${user}.roles) AND ${user}.disabled_at IS NULL
-  AND (${user}.banned_at IS NULL OR ${user}.banned_until <= clock_timestamp()) AND EXISTS (SELECT FROM accounts a WHERE a.user_id = ${user}.id)`;
+  AND NOT ${isBanned(user)} AND EXISTS (SELECT FROM accounts a WHERE a.user_id = ${user}.id)`;
 
 const FIND = `SELECT '${ADMIN_ROLE}' = ANY (u.roles) AS is_administrator,
     ${CAN_ACT('u')} AND NOT EXISTS (SELECT FROM users o WHERE o.id <> u.id AND ${CAN_ACT('o')}) AS is_last

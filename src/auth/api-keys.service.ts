@@ -6,20 +6,22 @@ import { Acts } from '../changes/acts.js';
 import { Batcher } from '../database/batcher.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import { botId } from '../protocol/index.js';
 import {
   FIND_KEYS,
   FIND_MADE_KEY,
   HOLD_KEYS,
   LIST_KEYS,
   LIVE_FAMILY,
+  LIVE_KEYS_OF,
   MAKE_KEY,
   REVOKE_KEYS,
+  REVOKE_KEYS_OF,
   STORE_KEYS_USED,
 } from './api-key-statements.js';
 import { ExpiredCredential } from './expired-credential.js';
 import { newSecret, secretHash } from './opaque-secret.js';
 import type { Principal } from './principal.js';
-import { botId } from './reserved-ids.js';
 import type { ActRow } from './revocation-statements.js';
 import { revoked } from './revocations.js';
 import { hasScope, type Scope } from './scopes.js';
@@ -99,7 +101,7 @@ export class ApiKeys {
    * @returns the key, which nobody can ever be shown again, and what is kept of it
    * @param creationKey of the maker's choice: he makes one key by it
    * @throws {ChatError} `forbidden` when the key is to have scopes that who makes it lacks; `conflict`, which names the key, when one was made by
-   * `creationKey`: its secret was in that answer alone
+   * `creationKey`: its secret was in that answer alone; `unauthenticated` when what he asks by has just been voided
    */
   async create(
     by: Principal,
@@ -111,7 +113,13 @@ export class ApiKeys {
     const id = uuidv7();
     const secret = newSecret();
     const values = [id, name, secretHash(secret), [...new Set(scopes)], botId(id), by.userId, expiresInSeconds ?? null, creationKey];
-    const [row] = await this.#oneAtATime<ApiKeyRow>(MAKE_KEY, [...values, by.key?.id ?? by.fromKey ?? null]);
+    const makers = [by, ...(by.mintedBy ?? [])];
+    const [row] = await this.#oneAtATime<ApiKeyRow>(MAKE_KEY, [
+      ...values,
+      by.key?.id ?? by.fromKey ?? null,
+      makers.map(({ userId }) => userId),
+      makers.map(({ issuedAt }) => issuedAt),
+    ]);
     if (row) return { key: `pk_${id}_${secret}`, view: keyView(row) };
     const [made] = await this.sql.query<{ id: string }>(FIND_MADE_KEY, [by.userId, creationKey]);
     if (!made) throw revoked();
@@ -119,9 +127,9 @@ export class ApiKeys {
     throw new ChatError('conflict', words);
   }
 
-  /** The newest first, from behind the key of the id `after`, revoked and expired ones too. */
-  list(after: string | null, limit: number): Promise<ApiKeyRow[]> {
-    return this.sql.query<ApiKeyRow>(LIST_KEYS, [after, limit]);
+  /** The newest first, from behind the key of the id `after`, revoked and expired ones too. @param maker null: whoever made them */
+  list(maker: string | null, after: string | null, limit: number): Promise<ApiKeyRow[]> {
+    return this.sql.query<ApiKeyRow>(LIST_KEYS, [maker, after, limit]);
   }
 
   /** How many keys `revoke` would end: this one, and those that it made; null when there is no such key. */
@@ -130,13 +138,23 @@ export class ApiKeys {
     return row?.live ?? null;
   }
 
+  /** How many keys `revokeOf` would end. */
+  async liveCountOf(maker: string): Promise<number> {
+    const [row] = await this.sql.query<{ live: number }>(LIVE_KEYS_OF, [maker]);
+    return row!.live;
+  }
+
   /**
    * For ever, and on every instance at once: requests are refused and sockets close. So it is with the keys that it made, and with what they
    * made. No error when it was revoked already.
    */
-  async revoke(id: string): Promise<void> {
-    const rows = await this.#oneAtATime<ActRow>(REVOKE_KEYS, [id]);
-    for (const { act } of rows) this.acts.publish(act);
+  revoke(id: string): Promise<void> {
+    return this.#revoke(REVOKE_KEYS, id);
+  }
+
+  /** Revokes all keys that the user made, himself or by tokens that he had signed for others. Who is disabled or no administrator any more makes no others. */
+  revokeOf(maker: string): Promise<void> {
+    return this.#revoke(REVOKE_KEYS_OF, maker);
   }
 
   /** Checks form, secret and expiry; neither revocation nor bans. @throws {ChatError} `unauthenticated`, `unavailable`, `timeout` */
@@ -158,6 +176,11 @@ export class ApiKeys {
       expiresAt,
       key: { id, scopes: row.scopes },
     };
+  }
+
+  async #revoke(statement: Statement, whose: string): Promise<void> {
+    const rows = await this.#oneAtATime<ActRow>(statement, [whose]);
+    for (const { act } of rows) this.acts.publish(act);
   }
 
   #oneAtATime<Row>(statement: Statement, values: unknown[]): Promise<Row[]> {

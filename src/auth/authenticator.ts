@@ -2,11 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Config } from '../config/config.js';
 import { ChatError, validationFailed } from '../errors/chat-error.js';
-import { LIMITS, textProblem } from '../protocol/index.js';
+import { isBot, isGuest, LIMITS, textProblem } from '../protocol/index.js';
 import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
 import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
-import { isBot } from './reserved-ids.js';
 import { Revocations } from './revocations.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
@@ -74,6 +73,8 @@ export class Authenticator {
     const principal = acting.key ? { ...acting, issuedAt: this.revocations.notVoid(acting.userId, acting.issuedAt) } : acting;
     request.principal = principal;
     this.revocations.assertValid(principal);
+    // Whatever signed it, and while it was on: who turns them off wants none.
+    if (!this.config.guests && isGuest(principal.userId)) throw new ChatError('unauthenticated', 'Guests are not let in on this server.');
     await this.directory.open(principal);
     return principal;
   }

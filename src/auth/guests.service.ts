@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
-import { guestId } from './reserved-ids.js';
+import { guestId } from '../protocol/index.js';
 import { LoginLimits } from './login-limits.js';
 import { SIGNING_MOMENT } from './revocation-statements.js';
 import { TokenService } from './tokens.service.js';

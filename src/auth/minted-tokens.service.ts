@@ -2,10 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
-import type { Principal } from './principal.js';
-import { isReserved } from './reserved-ids.js';
+import { isReserved } from '../protocol/index.js';
+import type { Minter, Principal } from './principal.js';
 import { SIGNING_MOMENT } from './revocation-statements.js';
 import { ADMIN_ROLE, ALL_SCOPES, hasScope } from './scopes.js';
+import { MAX_MINTERS } from './token-claims.js';
 import { TokenService } from './tokens.service.js';
 
 export interface MintedTokenDraft {
@@ -25,7 +26,8 @@ export interface MintedToken {
 
 /**
  * Access tokens that a backend, or an administrator, gets for its users. They belong to no login, and cannot be refreshed. Those that come from
- * an API key end with it: who has stolen one has no more of it when it is revoked.
+ * an API key end with it: who has stolen one has no more of it when it is revoked. Those that a user had signed end with his own, when he is
+ * signed out, banned or disabled, or his roles change.
  */
 @Injectable()
 export class MintedTokens {
@@ -53,6 +55,14 @@ export class MintedTokens {
     const asked = expiresInSeconds ?? this.config.accessTokenSeconds;
     const expiresIn = fromKey === undefined ? asked : Math.min(asked, Math.max(1, Math.floor((by.expiresAt - Date.now()) / 1000)));
     const claims = { sub: user, ...(name !== undefined && { name }), ...(roles.length > 0 && { roles }) };
-    return { accessToken: await this.tokens.sign({ ...claims, signedAt: moment!.signed_at, fromKey }, expiresIn), expiresIn };
+    const accessToken = await this.tokens.sign({ ...claims, signedAt: moment!.signed_at, fromKey, mintedBy: mintersOf(by) }, expiresIn);
+    return { accessToken, expiresIn };
   }
+}
+
+/** An API key's tokens end with the key. */
+function mintersOf({ userId, issuedAt, key, mintedBy = [] }: Principal): readonly Minter[] | undefined {
+  if (key) return undefined;
+  if (mintedBy.length === MAX_MINTERS) throw new ChatError('forbidden', 'The token goes through too many hands: log in, and ask by that.');
+  return [{ userId, issuedAt }, ...mintedBy];
 }

@@ -1,5 +1,8 @@
 import type { Scope } from './scopes.js';
 
+/** A user who had a token signed for another, and when his own was made. */
+export type Minter = Pick<Principal, 'userId' | 'issuedAt'>;
+
 /** Who a request or a connection acts for: what its access token, or its API key, says. */
 export interface Principal {
   /** The token's `sub`. */
@@ -23,4 +26,6 @@ export interface Principal {
   readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
   /** Only of a token or ticket that an API key got for its user: that key, whose scopes it has not, but with which it ends. */
   readonly fromKey?: string;
+  /** Only of a token or ticket that users got signed, and what was got by it: it ends with theirs. The last one comes first. */
+  readonly mintedBy?: readonly Minter[];
 }

@@ -23,7 +23,7 @@ export class RequestLimits {
     if (!this.limits.isOn || (!principal && !request.path.startsWith('/v1/'))) return;
     const key = principal?.userId ?? clientAddress(request, this.config.trustedProxies);
     const retryAfterMs = principal ? this.limits.takeCommand(key) : this.limits.takeRequest(key);
-    const limit = principal ? this.limits.commands : this.limits.requests;
+    const limit = principal ? this.limits.commandsOf(key) : this.limits.requests;
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs, limit.policy);
     const { tokens, fullInMs } = limit.standing(key);
     response.set(rateLimitHeaders(limit.policy, tokens, Math.ceil(fullInMs / 1000)));

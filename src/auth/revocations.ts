@@ -5,7 +5,7 @@ import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { ExpiringMap } from './expiring-map.js';
-import type { Principal } from './principal.js';
+import type { Minter, Principal } from './principal.js';
 import { DISABLED_USERS, REVOKED_KEYS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
 import { type SanctionRow, SANCTIONS } from './sanction-statements.js';
 import { Sanctions } from './sanctions.js';
@@ -72,11 +72,12 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
   }
 
   verdict(principal: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
-    const { userId, sessionId, issuedAt, key, fromKey = key?.id } = principal;
+    const { userId, sessionId, key, fromKey = key?.id, mintedBy } = principal;
     const standing = this.standing(userId);
     if (standing !== 'valid') return standing;
     const isRevoked =
-      issuedAt <= (this.#notBefore.get(userId) ?? -1) ||
+      this.#isVoid(principal) ||
+      (mintedBy !== undefined && mintedBy.some((minter) => this.#isVoid(minter) || this.standing(minter.userId) !== 'valid')) ||
       (sessionId !== null && this.#sessions.get(sessionId) === true) ||
       this.#isRevokedToken(principal) ||
       (fromKey !== undefined && this.#keys.has(fromKey));
@@ -104,6 +105,10 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     const known = this.#tokens.get(id);
     const all = known === null || issuers === null ? null : [...new Set([...(known ?? []), ...issuers])];
     this.#tokens.set(id, all, until);
+  }
+
+  #isVoid({ userId, issuedAt }: Minter): boolean {
+    return issuedAt <= (this.#notBefore.get(userId) ?? -1);
   }
 
   #learn(act: Act): void {

@@ -1,5 +1,9 @@
 import type { Statement } from '../database/sql.js';
 
+/** A condition: a ban of the user is on. @param user the alias of his row */
+export const isBanned = (user: string): string =>
+  `(${user}.banned_at IS NOT NULL AND coalesce(${user}.banned_until > clock_timestamp(), true))`;
+
 /** Times are Unix milliseconds. */
 export interface SanctionRow {
   id: string;

@@ -1,12 +1,11 @@
 import type { Statement } from '../database/sql.js';
 import { signedAt } from './revocation-statements.js';
+import { isBanned } from './sanction-statements.js';
 
 export const FIND_ACCOUNT: Statement = {
   name: 'find_account',
   text: 'SELECT user_id, password_hash FROM accounts WHERE lower(username) = lower($1)',
 };
-
-const IS_BANNED = `u.banned_at IS NOT NULL AND coalesce(u.banned_until > clock_timestamp(), true)`;
 
 // What a token is to say is read, and the time asked for, while the user's row is held: whoever takes his roles or voids his tokens does it
 // before this, and is in it, or waits, and voids what comes of it.
@@ -17,7 +16,7 @@ const SIGNED = `o.id, o.name, o.created_at, o.roles, a.username, ${signedAt('o.t
 export const OPEN_SESSION: Statement = {
   name: 'open_session',
   text: `WITH owner AS MATERIALIZED (
-      SELECT ${OWNER}, ${IS_BANNED} AS banned, u.disabled_at IS NOT NULL AS disabled FROM users u WHERE u.id = $2 FOR SHARE
+      SELECT ${OWNER}, ${isBanned('u')} AS banned, u.disabled_at IS NOT NULL AS disabled FROM users u WHERE u.id = $2 FOR SHARE
     ), session AS (
       INSERT INTO auth_sessions (id, user_id) SELECT $1, id FROM owner WHERE NOT banned AND NOT disabled RETURNING id
     ), token AS (
@@ -61,7 +60,7 @@ export const ROTATE: Statement = {
   text: `WITH owner AS MATERIALIZED (
       SELECT ${OWNER}, s.id AS session_id
       FROM users u JOIN auth_sessions s ON s.user_id = u.id JOIN refresh_tokens t ON t.session_id = s.id
-      WHERE t.hash = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL AND NOT (${IS_BANNED})
+      WHERE t.hash = $1 AND s.revoked_at IS NULL AND u.disabled_at IS NULL AND NOT (${isBanned('u')})
       FOR SHARE OF u, s
     ), used AS (
       UPDATE refresh_tokens t SET used_at = clock_timestamp()
@@ -77,7 +76,7 @@ export const ROTATE: Statement = {
 export const WHO_IS_KEPT_OUT: Statement = {
   name: 'refresh_token_of_whom',
   text: `SELECT k.banned FROM refresh_tokens t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
-    CROSS JOIN LATERAL (SELECT ${IS_BANNED} AS banned) k
+    CROSS JOIN LATERAL (SELECT ${isBanned('u')} AS banned) k
     WHERE t.hash = $1 AND t.used_at IS NULL AND s.revoked_at IS NULL AND (k.banned OR u.disabled_at IS NOT NULL)`,
 };
 

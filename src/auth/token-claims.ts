@@ -1,13 +1,14 @@
 import { ChatError } from '../errors/chat-error.js';
-import { LIMITS, textProblem } from '../protocol/index.js';
-import type { Principal } from './principal.js';
-import { isGuest, isReserved } from './reserved-ids.js';
+import { isGuest, isReserved, LIMITS, textProblem } from '../protocol/index.js';
+import type { Minter, Principal } from './principal.js';
 import { ADMIN_ROLE } from './scopes.js';
 
 const NAME_CHARS = 200;
 const MAX_ROLES = 64;
 const ROLE_CHARS = 255;
 const ID_CHARS = 255;
+/** Users in a row who had tokens signed for each other. */
+export const MAX_MINTERS = 8;
 /** The end of the year 9999: what a Date still shows in four digits. */
 const LAST_SECOND = 253_402_300_799;
 
@@ -20,6 +21,8 @@ export interface OwnMark {
   at: number;
   /** The API key that it was signed for. */
   key?: string;
+  /** The users who had it signed: the last one, then who had his token signed, and so on. */
+  by?: readonly Minter[];
 }
 
 /** Where the name and the roles are among the claims; dots lead into objects. */
@@ -101,6 +104,7 @@ export function principalOf(claims: object, names: ClaimNames = OWN_CLAIMS): Pri
     issuedAt: mark?.at ?? Math.max(0, madeAt - CLOCK_TOLERANCE_SECONDS),
     expiresAt: Math.floor(Math.min(secondsOf('exp', exp), LAST_SECOND) * 1000),
     ...(mark?.key !== undefined && { fromKey: mark.key }),
+    ...(mark?.by !== undefined && { mintedBy: Object.freeze(mark.by) }),
   };
 }
 
@@ -145,8 +149,18 @@ function reservedUser(): ChatError {
 
 function isOwnMark(value: unknown): value is OwnMark {
   if (typeof value !== 'object' || value === null) return false;
-  const { at, key } = value as Record<string, unknown>;
-  return isSeconds(at) && (key === undefined || textProblem(key, 1, ID_CHARS) === null);
+  const { at, key, by } = value as Record<string, unknown>;
+  return (
+    isSeconds(at) &&
+    (key === undefined || textProblem(key, 1, ID_CHARS) === null) &&
+    (by === undefined || (Array.isArray(by) && by.length <= MAX_MINTERS && by.every(isMinter)))
+  );
+}
+
+function isMinter(value: unknown): value is Minter {
+  if (typeof value !== 'object' || value === null) return false;
+  const { userId, issuedAt } = value as Record<string, unknown>;
+  return textProblem(userId, 1, LIMITS.userIdChars) === null && isSeconds(issuedAt);
 }
 
 function isSeconds(value: unknown): value is number {

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { Config } from '../config/config.js';
 import { ChatError } from '../errors/chat-error.js';
 import { ExpiredCredential } from './expired-credential.js';
-import type { Principal } from './principal.js';
+import type { Minter, Principal } from './principal.js';
 import { ProviderTokens } from './provider-tokens.js';
 import { SECRET_ALGORITHM, SharedSecrets } from './shared-secrets.js';
 import { CLOCK_TOLERANCE_SECONDS, headerOf, type OwnMark, principalOf, UnusableClaim } from './token-claims.js';
@@ -21,6 +21,8 @@ export interface AccessClaims {
   signedAt: number;
   /** The API key that it is signed for, and ends with. */
   fromKey?: string | undefined;
+  /** The users who have it signed, and whose own tokens it ends with. */
+  mintedBy?: readonly Minter[] | undefined;
 }
 
 const MAX_TOKEN_CHARS = 16_384;
@@ -44,8 +46,8 @@ export class TokenService {
     this.#provider = ProviderTokens.of(config);
   }
 
-  sign({ sub, signedAt, fromKey, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {
-    const parley: OwnMark = { at: signedAt, ...(fromKey !== undefined && { key: fromKey }) };
+  sign({ sub, signedAt, fromKey, mintedBy, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {
+    const parley: OwnMark = { at: signedAt, ...(fromKey !== undefined && { key: fromKey }), ...(mintedBy && { by: mintedBy }) };
     return this.#secrets.sign({ ...claims, parley }, { ...this.#terms, subject: sub, tokenId: randomUUID(), seconds });
   }
 

@@ -88,6 +88,7 @@ export const SETTINGS = z.object({
   LIMITS: flag.default(true).describe('Rate limits; `off` for load tests.'),
   LIMIT_COMMANDS: rate.default('50/500').describe('Commands and REST requests of one user: a second, and at once after a rest.'),
   LIMIT_COMMANDS_PER_CONNECTION: rate.default('50/500').describe('Commands of one connection.'),
+  LIMIT_COMMANDS_PER_GUEST: rate.default('5/50').describe('Commands and REST requests of one guest, instead of LIMIT_COMMANDS.'),
   LIMIT_SENDS_PER_ROOM: rate.default('500/2000').describe('Messages sent to one room, by all its members.'),
   LIMIT_JOINS: rate.default('20/200').describe('Joins of one user.'),
   LIMIT_HANDSHAKES: rate.default('200/6000').describe('WebSocket handshakes of one address.'),
@@ -160,6 +161,7 @@ export class Config {
   readonly limits: boolean;
   readonly limitCommands: Rate;
   readonly limitCommandsPerConnection: Rate;
+  readonly limitCommandsPerGuest: Rate;
   readonly limitSendsPerRoom: Rate;
   readonly limitJoins: Rate;
   readonly limitHandshakes: Rate;
@@ -218,6 +220,7 @@ export class Config {
     this.limits = settings.LIMITS;
     this.limitCommands = rateOf(settings.LIMIT_COMMANDS);
     this.limitCommandsPerConnection = rateOf(settings.LIMIT_COMMANDS_PER_CONNECTION);
+    this.limitCommandsPerGuest = rateOf(settings.LIMIT_COMMANDS_PER_GUEST);
     this.limitSendsPerRoom = rateOf(settings.LIMIT_SENDS_PER_ROOM);
     this.limitJoins = rateOf(settings.LIMIT_JOINS);
     this.limitHandshakes = rateOf(settings.LIMIT_HANDSHAKES);

@@ -11,7 +11,9 @@ import { ReportDecisions1768300000000 } from './migrations/1768300000000-report-
 import { IdempotentAdministration1768400000000 } from './migrations/1768400000000-idempotent-administration.js';
 import { ExactRevocation1769000000000 } from './migrations/1769000000000-exact-revocation.js';
 import { KeyParents1769100000000 } from './migrations/1769100000000-key-parents.js';
+import { KeyMakers1769200000000 } from './migrations/1769200000000-key-makers.js';
 import { TokenIssuers1769250000000 } from './migrations/1769250000000-token-issuers.js';
+import { GuestMessages1769300000000 } from './migrations/1769300000000-guest-messages.js';
 import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
 
@@ -30,7 +32,9 @@ export const MIGRATIONS = [
   IdempotentAdministration1768400000000,
   ExactRevocation1769000000000,
   KeyParents1769100000000,
+  KeyMakers1769200000000,
   TokenIssuers1769250000000,
+  GuestMessages1769300000000,
   Searches1769410000000,
   RemovedTexts1769420000000,
 ];

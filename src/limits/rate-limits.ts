@@ -3,6 +3,7 @@ import { Config } from '../config/config.js';
 import type { Rate } from '../config/setting-values.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { RateLimitPolicy } from '../errors/rate-limit-headers.js';
+import { isGuest } from '../protocol/index.js';
 import { RedisConnections } from '../redis/redis-connections.js';
 import { RedisBreaker } from './redis-breaker.js';
 import { SharedLimit } from './shared-limit.js';
@@ -18,18 +19,20 @@ const MAX_CONNECTIONS = 100_000;
 @Injectable()
 export class RateLimits {
   readonly isOn: boolean;
-  readonly commands: SharedLimit;
   readonly requests: SharedLimit;
   readonly sends: SharedLimit;
   readonly joins: SharedLimit;
   readonly handshakes: SharedLimit;
+  readonly #commands: SharedLimit;
+  readonly #guestCommands: SharedLimit;
   /** A connection is open on one instance. Null where the user's own limit is as tight. */
   readonly #connections: TokenBuckets | null;
 
   constructor(config: Config, redis: RedisConnections, breaker: RedisBreaker) {
     const windows = (options: WindowOptions) => new SharedWindows(options, config, redis, breaker);
     this.isOn = config.limits;
-    this.commands = new SharedLimit({ name: 'user', countedAs: 'commands' }, config.limitCommands, windows);
+    this.#commands = new SharedLimit({ name: 'user', countedAs: 'commands' }, config.limitCommands, windows);
+    this.#guestCommands = new SharedLimit({ name: 'user', countedAs: 'guestCommands' }, config.limitCommandsPerGuest, windows);
     this.requests = new SharedLimit({ name: 'address', countedAs: 'requests' }, config.limitRequestsPerAddress, windows);
     this.sends = new SharedLimit({ name: 'room', countedAs: 'sends' }, config.limitSendsPerRoom, windows);
     this.joins = new SharedLimit({ name: 'joins', countedAs: 'joins' }, config.limitJoins, windows);
@@ -40,6 +43,11 @@ export class RateLimits {
       : null;
   }
 
+  /** What `takeCommand` takes the user's from: guests have less. */
+  commandsOf(user: string): SharedLimit {
+    return isGuest(user) ? this.#guestCommands : this.#commands;
+  }
+
   /** One REST request of a user, or one command of his on a connection. */
   takeCommand(user: string, connection?: string): number {
     if (!this.isOn) return 0;
@@ -47,7 +55,7 @@ export class RateLimits {
       const waitMs = this.#connections.take(connection);
       if (waitMs > 0) return waitMs;
     }
-    return this.commands.take(user);
+    return this.commandsOf(user).take(user);
   }
 
   /** One REST request from an address (see `clientAddress`) that no user made: without a token, or with one that does not count. */

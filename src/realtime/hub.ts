@@ -98,10 +98,13 @@ export class Hub implements OnApplicationShutdown {
         return this.#deliver({ audience: act.audience, frame: ephemeralFrame('notice', act.data), key: `notice:${act.notice}` });
       case 'session.revoked':
       case 'token.revoked':
+        return this.#closeInvalid(this.ofUser(act.user));
+      // His, and those by tokens that he had signed for others.
       case 'user.revoked':
       case 'user.banned':
       case 'user.disabled':
-        return this.#closeInvalid(this.ofUser(act.user));
+        this.#closeInvalid(this.ofUser(act.user));
+        return this.#closeInvalid(this.#mintedSessions());
       // A key opens sockets of any user.
       case 'key.revoked':
         return this.#closeInvalid(this.sessions());
@@ -114,6 +117,10 @@ export class Hub implements OnApplicationShutdown {
       const verdict = this.revocations.verdict(session.principal);
       if (verdict !== 'valid') session.close(CLOSES[verdict]);
     }
+  }
+
+  *#mintedSessions(): Iterable<Session> {
+    for (const session of this.sessions()) if (session.principal.mintedBy !== undefined) yield session;
   }
 
   // Kicks and revocations may be among what this instance does not know of. Its clients come back, are asked for their tokens and

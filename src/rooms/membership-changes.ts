@@ -1,9 +1,8 @@
 import { IsNull, MoreThan } from 'typeorm';
-import { isGuest } from '../auth/reserved-ids.js';
 import type { Mute } from '../auth/sanctions.js';
 import type { LogTransaction } from '../log/room-log.js';
 import { RoomEntity } from '../log/room.entity.js';
-import type { ClosedReason, Role } from '../protocol/index.js';
+import { type ClosedReason, isGuest, type Role } from '../protocol/index.js';
 import { MembershipEntity } from './membership.entity.js';
 import { type Caller, callerId, standingOf } from './caller.js';
 import { type AccessFacts, isSpeech, refusal, type RoomAction, type TargetFacts } from './room-access.js';
@@ -11,7 +10,7 @@ import { RoomBanEntity, RoomMuteEntity } from './room-sanction.entity.js';
 
 /** Steps of an act on a room's members. All run under the room's lock, so that what they read stays so until the commit. */
 
-function findMember({ manager, room }: LogTransaction, user: string): Promise<MembershipEntity | null> {
+export function findMember({ manager, room }: LogTransaction, user: string): Promise<MembershipEntity | null> {
   return manager.findOneBy(MembershipEntity, { roomId: room.id, userId: user });
 }
 

@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import type { QueryDeepPartialEntity } from 'typeorm';
-import { isGuest } from '../auth/reserved-ids.js';
 import { Mutes } from '../auth/mutes.js';
 import { Config } from '../config/config.js';
 import { ChatError, roomNotFound, validationFailed } from '../errors/chat-error.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
 import { type LogTransaction, RoomLog } from '../log/room-log.js';
 import { RoomEntity, roomView } from '../log/room.entity.js';
-import { LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
+import { isGuest, LIMITS, type Meta, type Role, type RoomType, type RoomView } from '../protocol/index.js';
 import { RoomAccess } from './access.service.js';
 import { type Caller, callerId } from './caller.js';
 import { removeMember, requireUnderLock, targetFacts } from './membership-changes.js';

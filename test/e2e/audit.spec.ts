@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '../../src/database/migrate.js';
@@ -163,20 +164,91 @@ describe('a server under a role that owns nothing', () => {
   });
 });
 
-describe('npm run audit:verify', () => {
-  /** Under the servers' role, as an operator runs it. */
-  async function verify(): Promise<{ code: number | null; output: string; errors: string }> {
-    const child = spawn('npm', ['run', '-s', 'audit:verify'], {
-      cwd: REPOSITORY,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: serverUrl },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [output, errors] = ['', ''];
-    child.stdout.on('data', (text: Buffer) => (output += text.toString()));
-    child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
-    return { code, output, errors };
+/** A command of package.json, under the servers' role unless settings say otherwise, as an operator runs it. */
+async function command(
+  args: string[],
+  settings: Record<string, string> = {},
+): Promise<{ code: number | null; output: string; errors: string }> {
+  const child = spawn('npm', ['run', '-s', ...args], {
+    cwd: REPOSITORY,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: serverUrl, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [output, errors] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (output += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output, errors };
+}
+
+describe('npm run admin:grant', () => {
+  const grant = (username: string, settings?: Record<string, string>) => command(['admin:grant', '--', username], settings);
+  const account = (username: string) => ({ username, password: 'correct horse battery staple' });
+  interface Login {
+    accessToken: string;
+    refreshToken: string;
+    user: { id: string };
   }
+  const enter = async (way: string, body: object) => JSON.parse((await http(null, 'POST', `/v1/auth/${way}`, body)).text) as Login;
+
+  it('makes an account an administrator beside a server that runs, once, and says so in the audit log', async () => {
+    const login = await enter('register', account('grace'));
+    const client = await ChatClient.connect(`${base.replace('http', 'ws')}/ws`, { token: login.accessToken });
+    expect((await http(login.accessToken, 'GET', '/v1/admin/users')).status).toBe(403);
+    const before = (await rows()).at(-1)!.seq as string;
+    expect(await grant('GRACE')).toEqual({
+      code: 0,
+      output: '"GRACE" is an administrator, from the next login or refresh on: earlier access tokens are void.\n',
+      errors: '',
+    });
+    expect((await client.closed).code).toBe(4101);
+    expect((await http(login.accessToken, 'GET', '/v1/me')).status).toBe(401);
+    const { accessToken } = await enter('refresh', { refreshToken: login.refreshToken });
+    expect((await http(accessToken, 'GET', '/v1/admin/users')).status).toBe(200);
+
+    expect(await grant('grace')).toEqual({ code: 0, output: '"grace" is an administrator already.\n', errors: '' });
+    expect((await http(accessToken, 'GET', '/v1/me')).status).toBe(200);
+    const written = (await rows()).filter(({ seq, action }) => BigInt(seq as string) > BigInt(before) && action === 'user.roles');
+    expect(written).toMatchObject([
+      { outcome: 'ok', actor_kind: 'operator', actor_id: userInfo().username, target: { user: login.user.id }, details: { roles: ['admin'] } },
+    ]);
+    expect(await http(adminToken(), 'GET', '/v1/admin/audit?action=user.roles')).toMatchObject({
+      status: 200,
+      text: expect.stringContaining('"kind":"operator"'),
+    });
+  });
+
+  it('says why not: no such account, a disabled or banned user, no database, no accounts here, no username', async () => {
+    const { user } = await enter('register', account('barred'));
+    const done = (act: string, body: object) => http(adminToken(), 'PUT', `/v1/admin/users/${user.id}/${act}`, body);
+    await done('disabled', { disabled: true });
+    const refused = (errors: string) => ({ code: 1, output: '', errors: `${errors}\n` });
+    expect(
+      await Promise.all([
+        grant('nobody'),
+        grant('barred'),
+        grant('grace', { DATABASE_URL: 'postgresql://parley@127.0.0.1:1/parley' }),
+        grant('grace', { DATABASE_URL: adminUrl }),
+        grant('grace', { LOCAL_ACCOUNTS: 'off' }),
+        grant(''),
+      ]),
+    ).toEqual([
+      refused('There is no account with the username "nobody": register it first.'),
+      refused('"barred" is disabled, and could not log in: choose another.'),
+      refused('The database cannot be used: connect ECONNREFUSED 127.0.0.1:1'),
+      refused('The database is not that of a server of this release: start the server first.'),
+      refused('LOCAL_ACCOUNTS is off: nobody logs in here, and roles are what tokens from elsewhere say.'),
+      refused('usage: npm run admin:grant -- USERNAME'),
+    ]);
+    await done('disabled', { disabled: false });
+    await done('ban', {});
+    expect(await grant('barred')).toEqual(refused('"barred" is banned, and could not log in: choose another.'));
+    expect((await role.query('SELECT roles FROM users WHERE id = $1', [user.id])).rows).toEqual([{ roles: [] }]);
+  });
+});
+
+describe('npm run audit:verify', () => {
+  const verify = () => command(['audit:verify']);
 
   it('says that the log is as it was written, and where it ends', async () => {
     const { seq, hash } = (await rows()).at(-1)! as { seq: string; hash: Buffer };

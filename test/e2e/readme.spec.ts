@@ -19,6 +19,7 @@ const [seed] = seedsOf(1);
 
 const readme = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
 const [commands, tour] = [sectionOf('# Parley'), sectionOf('## A tour in five minutes')];
+const [granting] = sectionOf('## The first administrator');
 
 /** The shell blocks between a heading and the next. */
 function sectionOf(heading: string): string[] {
@@ -143,6 +144,12 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
     expect(data.recovered).toBe(true);
     expect(data.events).toEqual((await log()).slice(1));
     expect((data.events as Frame[]).map(({ seq }) => seq)).toEqual([2, 3]);
+  });
+
+  it('makes its first administrator, beside the server on its embedded PostgreSQL', async () => {
+    const [said, list] = (await terminal.run(granting!)).split('\n');
+    expect(said).toMatch(/^"alan" is an administrator, /);
+    expect((JSON.parse(list!) as { items: object[] }).items).toEqual([expect.objectContaining({ username: 'alan', roles: ['admin'] })]);
   });
 
   it(`carries ${MESSAGES} messages each way while one client loses its connection at random`, async () => {

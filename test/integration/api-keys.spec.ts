@@ -272,6 +272,91 @@ describe('a revoked key', () => {
   });
 });
 
+describe('an administrator who is dismissed', () => {
+  const mint = async (by: string, user: string, roles: string[] = [], server = here) =>
+    (await call(by, 'POST', '/v1/admin/tokens', { user, roles, expiresInSeconds: 86_400 }, {}, server)).body.accessToken as string;
+  const status = async (token: string, server = there) => (await call(token, 'GET', '/v1/me', undefined, {}, server)).status;
+  const user = (id: string) => call(admin(), 'GET', `/v1/admin/users/${id}`).then(({ body }) => body as { apiKeyCount: number });
+
+  it('has keys that are listed and counted as his, and revoked together, on every instance', async () => {
+    const his = here.test.token('leaver', { roles: ['admin'] });
+    const first = await make(ALL_SCOPES, { name: 'First' }, his);
+    const child = await make(['keys:write'], { name: 'Child' }, first.key);
+    const puppets = await make(['keys:write'], { name: 'Puppet’s' }, await mint(await mint(his, 'puppet', ['admin']), 'second puppet', ['admin']));
+    await call(admin(), 'DELETE', `/v1/admin/api-keys/${(await make(['keys:read'], { name: 'Ended' }, his)).id}`);
+    const others = await make(['keys:read'], { name: 'Other’s' });
+
+    const list = async (createdBy: string, query = '') =>
+      (await call(admin(), 'GET', `/v1/admin/api-keys?createdBy=${encodeURIComponent(createdBy)}${query}`)).body as {
+        items: { name: string }[];
+        nextCursor: string | null;
+      };
+    expect((await list('leaver')).items.map(({ name }) => name)).toEqual(['Ended', 'Puppet’s', 'First']);
+    expect((await list(first.botUser)).items.map(({ name }) => name)).toEqual(['Child']);
+    expect((await list('second puppet')).items.map(({ name }) => name)).toEqual(['Puppet’s']);
+    const { nextCursor } = await list('leaver', '&limit=1');
+    expect((await list('leaver', `&limit=5&cursor=${nextCursor}`)).items.map(({ name }) => name)).toEqual(['Puppet’s', 'First']);
+    expect((await call(admin(), 'GET', `/v1/admin/api-keys?createdBy=other&cursor=${nextCursor}`)).status).toBe(400);
+
+    const disabled = await call(admin(), 'PUT', '/v1/admin/users/leaver/disabled', { disabled: true });
+    expect([disabled.status, disabled.body.apiKeyCount]).toEqual([200, 3]);
+    const keys = '/v1/admin/users/leaver/api-keys';
+    expect((await call(admin(), 'DELETE', `${keys}?dryRun=true`)).body).toEqual({ dryRun: true, count: 3 });
+    expect(await status(first.key)).toBe(200);
+    const { key: lesser } = await make(['users:write']);
+    expect((await call(lesser, 'DELETE', keys)).status).toBe(403);
+    const bot = await ChatClient.connect(there.wsUrl, { token: child.key });
+    for (const attempt of [1, 2]) expect([attempt, (await call(admin(), 'DELETE', keys)).status]).toEqual([attempt, 204]);
+    expect((await bot.closed).code).toBe(4101);
+    for (const { key } of [first, child, puppets]) for (const server of [here, there]) expect(await status(key, server)).toBe(401);
+    expect([await status(others.key), (await user('leaver')).apiKeyCount, (await user('root')).apiKeyCount > 0]).toEqual([200, 0, true]);
+    expect((await call(admin(), 'DELETE', '/v1/admin/users/nobody/api-keys?dryRun=true')).body).toEqual({ dryRun: true, count: 0 });
+  });
+
+  it.each([
+    ['disabled', 'PUT', 'disabled', { disabled: true }],
+    ['banned', 'PUT', 'ban', {}],
+    ['signed out', 'DELETE', 'sessions', undefined],
+  ])('takes along what he had signed for others when he is %s, however many hands it went through', async (how, method, path, body) => {
+    const him = `giver-${path}`;
+    const his = here.test.token(him, { roles: ['admin'] });
+    const boss = await mint(his, 'accomplice', ['admin']);
+    const tokens = [boss, await mint(boss, 'jack'), await mint(await mint(boss, 'other accomplice', ['admin'], there), 'jill')];
+    const { body: issued } = await call(tokens[1]!, 'POST', '/v1/auth/tickets');
+    const { body: unused } = await call(tokens[1]!, 'POST', '/v1/auth/tickets');
+    const sockets = await Promise.all([
+      ChatClient.connect(there.wsUrl, { token: tokens[2]! }),
+      ChatClient.connect(`${there.wsUrl}?ticket=${(issued as { ticket: string }).ticket}`),
+    ]);
+    const own = await there.connect('jack');
+    for (const token of tokens) expect(await status(token)).toBe(200);
+    await call(admin(), method, `/v1/admin/users/${him}/${path}`, body);
+    expect(await Promise.all(sockets.map(async ({ closed }) => (await closed).code))).toEqual([4101, 4101]);
+    for (const server of [here, there]) for (const token of tokens) expect([how, await status(token, server)]).toEqual([how, 401]);
+    expect((await refusedUpgrade(`${there.wsUrl}?ticket=${(unused as { ticket: string }).ticket}`)).status).toBe(401);
+    expect(own.socket.readyState).toBe(own.socket.OPEN);
+    await own.close();
+  });
+
+  it('cannot have tokens signed through more hands than a token tells of', async () => {
+    let token = admin();
+    for (let hands = 0; hands < 8; hands++) token = await mint(token, `hand-${hands}`, ['admin']);
+    const { status: refused, body } = await call(token, 'POST', '/v1/admin/tokens', { user: 'one more' });
+    expect([refused, body.message]).toEqual([403, 'The token goes through too many hands: log in, and ask by that.']);
+  });
+
+  it('makes no key while he is being disabled that is not found afterwards', async () => {
+    const his = here.test.token('racer', { roles: ['admin'] });
+    await call(his, 'GET', '/v1/me');
+    const making = Array.from({ length: 8 }, () => call(his, 'POST', '/v1/admin/api-keys', { name: 'Racing', scopes: ['keys:read'] }));
+    await call(admin(), 'PUT', '/v1/admin/users/racer/disabled', { disabled: true }, {}, there);
+    await call(admin(), 'DELETE', '/v1/admin/users/racer/api-keys', undefined, {}, there);
+    const statuses = (await Promise.all(making)).map((answer) => answer.status);
+    expect(statuses.filter((code) => ![201, 401, 403].includes(code))).toEqual([]);
+    expect((await rows.query(`SELECT FROM api_keys WHERE name = 'Racing' AND revoked_at IS NULL`)).rowCount).toBe(0);
+  });
+});
+
 describe('a backend', () => {
   it('is a bot with the name of its key: it joins and sends, over REST and over a socket', async () => {
     const { key, botUser } = await make(['keys:read'], { name: 'Deploy bot' });

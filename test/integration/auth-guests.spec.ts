@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LOGIN_LIMITS } from '../../src/auth/login-limits.js';
-import { ChatClient } from '../support/chat-client.js';
+import pg from 'pg';
+import { DepartedGuests } from '../../src/admin/departed-guests.js';
+import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
+import { until } from '../support/until.js';
 
 interface Pass {
   accessToken: string;
@@ -87,19 +90,102 @@ describe('a guest', () => {
 });
 
 describe('guests', () => {
-  it('are not there unless they are turned on', async () => {
-    const closed = await ChatServer.start();
+  it('are not there unless they are turned on, and those of before are let in by nothing', async () => {
+    const guest = await enter();
+    const room = await server.room('ann', 'public');
+    const { ticket } = (await as(guest, 'POST', '/v1/auth/tickets')).body as { ticket: string };
+    const closed = await ChatServer.start({ DATABASE_URL: server.test.databaseUrl });
     const answers = [await closed.http(null, 'POST', '/v1/auth/guest'), await closed.http(null, 'POST', '/v1/auth/guest', { name: 7 })];
     expect(answers.map(({ status, body }) => [status, (body as { code: string }).code])).toEqual(Array(2).fill([404, 'not_found']));
+    for (const token of [guest.accessToken, closed.test.token(guest.user.id)]) {
+      const { status, body } = await closed.http(null, 'POST', `/v1/rooms/${room}/join`, undefined, { authorization: `Bearer ${token}` });
+      expect([status, body.code, body.message]).toEqual([401, 'unauthenticated', 'Guests are not let in on this server.']);
+      expect((await refusedUpgrade(closed.wsUrl, { token })).status).toBe(401);
+    }
+    expect((await refusedUpgrade(`${closed.wsUrl}?ticket=${ticket}`)).status).toBe(401);
+    expect((await as(guest, 'GET', '/v1/me')).status).toBe(200);
     await closed.close();
   });
 
-  it('are limited by address', async () => {
-    const limited = await ChatServer.start({ GUESTS: 'on', LIMITS: 'on' });
+  it('are limited: by address in their number, and each in what he does, to less than others', async () => {
+    const limited = await ChatServer.start({ GUESTS: 'on', LIMITS: 'on', LIMIT_COMMANDS_PER_GUEST: '1/5' });
     const { quota } = LOGIN_LIMITS.guest;
-    const statuses: number[] = [];
-    for (let i = 0; i <= quota; i++) statuses.push((await limited.http(null, 'POST', '/v1/auth/guest')).status);
+    const entered: HttpAnswer[] = [];
+    for (let i = 0; i <= quota; i++) entered.push(await limited.http(null, 'POST', '/v1/auth/guest'));
+    const statuses = entered.map(({ status }) => status);
     expect([statuses.slice(0, quota).every((status) => status === 201), statuses[quota]]).toEqual([true, 429]);
+
+    const [one, other] = entered.map(({ body }) => body as Pass) as [Pass, Pass];
+    const me = ({ accessToken }: Pass) => limited.http(null, 'GET', '/v1/me', undefined, { authorization: `Bearer ${accessToken}` });
+    expect((await me(one)).headers.get('ratelimit-policy')).toBe('"user";q=5;w=5');
+    expect((await limited.http('ann', 'GET', '/v1/me')).headers.get('ratelimit-policy')).toBe('"user";q=500;w=10');
+    await until(async () => (await me(one)).status === 429, 'his burst is used up');
+    const client = await ChatClient.connect(limited.wsUrl, { token: other.accessToken });
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => client.command('ping', {}).then(() => 'ack', (error: { code: string }) => error.code)),
+    );
+    expect([answers[0], answers.at(-1)]).toEqual(['ack', 'rate_limited']);
+    await client.close();
     await limited.close();
+  });
+
+  describe('who cannot come back', () => {
+    let database: pg.Client;
+    let room: string;
+    beforeAll(async () => {
+      database = new pg.Client({ connectionString: server.test.databaseUrl });
+      await database.connect();
+      room = await server.room('ann', 'public');
+    });
+    afterAll(() => database.end());
+
+    const join = (guest: Pass) => as(guest, 'POST', `/v1/rooms/${room}/join`);
+    const send = (guest: Pass) => as(guest, 'POST', `/v1/rooms/${room}/messages`, { text: 'hi' }, { 'idempotency-key': 'x' });
+    const age = (guests: Pass[], hours: number) =>
+      database.query(`UPDATE users SET created_at = clock_timestamp() - $2 * interval '1 hour' WHERE id = ANY ($1)`, [
+        guests.map(({ user }) => user.id),
+        hours,
+      ]);
+    const known = async (guests: Pass[]) => {
+      const ids = guests.map(({ user }) => encodeURIComponent(user.id)).join(',');
+      return ((await server.http('ann', 'GET', `/v1/users?ids=${ids}`)).body.items as { name: string }[]).map(({ name }) => name);
+    };
+    const members = async () =>
+      ((await server.http('ann', 'GET', `/v1/rooms/${room}/members`)).body.items as { user: string }[]).map(({ user }) => user);
+
+    it('leave their rooms, and are forgotten, but for those whose messages are there and those whom somebody decided about', async () => {
+      const names = ['silent', 'speaker', 'deleter', 'gone before', 'banned', 'reported', 'roomless', 'here'];
+      const guests: Pass[] = [];
+      for (const name of names) guests.push(await enter({ name }));
+      const [silent, speaker, deleter, goneBefore, banned, reported, , here] = guests as [Pass, Pass, Pass, Pass, Pass, Pass, Pass, Pass];
+      for (const guest of [silent, speaker, deleter, goneBefore, banned, here]) await join(guest);
+      for (const guest of [speaker, deleter, goneBefore]) await send(guest);
+      const { seq } = (await send(deleter)).body as { seq: number };
+      expect((await as(deleter, 'DELETE', `/v1/rooms/${room}/messages/${seq}`)).status).toBe(200);
+      expect((await as(goneBefore, 'POST', `/v1/rooms/${room}/leave`)).status).toBe(204);
+      const direct = await server.room('ann', 'direct', [silent.user.id]);
+      const authorization = `Bearer ${server.test.token('root', { roles: ['admin'] })}`;
+      await server.http(null, 'PUT', `/v1/admin/users/${encodeURIComponent(banned.user.id)}/ban`, {}, { authorization });
+      await server.http('ann', 'POST', `/v1/users/${encodeURIComponent(reported.user.id)}/reports`, { reason: 'spam' });
+      await database.query(`INSERT INTO users (id, name, created_at) VALUES ('guest:of-somebody-else', 'theirs', '2020-01-01')`);
+      const sweep = () => server.get(DepartedGuests).sweep();
+
+      await age(guests, 24);
+      await sweep();
+      expect(await known(guests)).toEqual(names);
+      expect(await members()).toContain(silent.user.id);
+
+      await age(guests.filter((guest) => guest !== here), 26);
+      await Promise.all([sweep(), sweep()]);
+      expect(await members()).toEqual(['ann', here.user.id]);
+      expect(await known(guests)).toEqual(['silent', 'speaker', 'deleter', 'gone before', 'banned', 'reported', 'here']);
+      expect((await database.query(`SELECT FROM users WHERE id = 'guest:of-somebody-else'`)).rowCount).toBe(1);
+      const { body } = await server.http('ann', 'GET', `/v1/rooms/${room}/events?after=0&limit=500`);
+      const left = (body.events as { event: string; data: { user: string; by: string } }[]).filter(({ event }) => event === 'member.left');
+      expect(left.map(({ data }) => [data.user, data.by])).toEqual(
+        [goneBefore, silent, speaker, deleter, banned].map(({ user }) => [user.id, user.id]),
+      );
+      expect((await server.http('ann', 'GET', `/v1/rooms/${direct}/members`)).body.items).toHaveLength(2);
+    });
   });
 });

@@ -115,6 +115,9 @@ export class Conversation {
     await this.ask('DELETE /v1/admin/api-keys/{key}', 204, { token, path: { key: id } });
     const { nextCursor } = (await this.ask('GET /v1/admin/api-keys', 200, { token, query: { limit: 1 } })) as { nextCursor: string };
     await this.ask('GET /v1/admin/api-keys', 200, { token, query: { cursor: nextCursor } });
+    await this.ask('GET /v1/admin/api-keys', 200, { token, query: { createdBy: 'root' } });
+    await this.ask('DELETE /v1/admin/users/{user}/api-keys', 200, { token, path: { user: 'root' }, query: { dryRun: 'true' } });
+    await this.ask('DELETE /v1/admin/users/{user}/api-keys', 204, { token, path: { user: 'root' } });
   }
 
   async #rooms(): Promise<void> {
