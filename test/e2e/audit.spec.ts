@@ -210,7 +210,13 @@ describe('npm run admin:grant', () => {
     expect((await http(accessToken, 'GET', '/v1/me')).status).toBe(200);
     const written = (await rows()).filter(({ seq, action }) => BigInt(seq as string) > BigInt(before) && action === 'user.roles');
     expect(written).toMatchObject([
-      { outcome: 'ok', actor_kind: 'operator', actor_id: userInfo().username, target: { user: login.user.id }, details: { roles: ['admin'] } },
+      {
+        outcome: 'ok',
+        actor_kind: 'operator',
+        actor_id: userInfo().username,
+        target: { user: login.user.id },
+        details: { roles: ['admin'] },
+      },
     ]);
     expect(await http(adminToken(), 'GET', '/v1/admin/audit?action=user.roles')).toMatchObject({
       status: 200,

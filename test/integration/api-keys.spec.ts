@@ -282,7 +282,11 @@ describe('an administrator who is dismissed', () => {
     const his = here.test.token('leaver', { roles: ['admin'] });
     const first = await make(ALL_SCOPES, { name: 'First' }, his);
     const child = await make(['keys:write'], { name: 'Child' }, first.key);
-    const puppets = await make(['keys:write'], { name: 'Puppet’s' }, await mint(await mint(his, 'puppet', ['admin']), 'second puppet', ['admin']));
+    const puppets = await make(
+      ['keys:write'],
+      { name: 'Puppet’s' },
+      await mint(await mint(his, 'puppet', ['admin']), 'second puppet', ['admin']),
+    );
     await call(admin(), 'DELETE', `/v1/admin/api-keys/${(await make(['keys:read'], { name: 'Ended' }, his)).id}`);
     const others = await make(['keys:read'], { name: 'Other’s' });
 

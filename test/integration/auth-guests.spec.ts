@@ -95,16 +95,19 @@ describe('guests', () => {
     const room = await server.room('ann', 'public');
     const { ticket } = (await as(guest, 'POST', '/v1/auth/tickets')).body as { ticket: string };
     const closed = await ChatServer.start({ DATABASE_URL: server.test.databaseUrl });
-    const answers = [await closed.http(null, 'POST', '/v1/auth/guest'), await closed.http(null, 'POST', '/v1/auth/guest', { name: 7 })];
-    expect(answers.map(({ status, body }) => [status, (body as { code: string }).code])).toEqual(Array(2).fill([404, 'not_found']));
-    for (const token of [guest.accessToken, closed.test.token(guest.user.id)]) {
-      const { status, body } = await closed.http(null, 'POST', `/v1/rooms/${room}/join`, undefined, { authorization: `Bearer ${token}` });
-      expect([status, body.code, body.message]).toEqual([401, 'unauthenticated', 'Guests are not let in on this server.']);
-      expect((await refusedUpgrade(closed.wsUrl, { token })).status).toBe(401);
+    try {
+      const answers = [await closed.http(null, 'POST', '/v1/auth/guest'), await closed.http(null, 'POST', '/v1/auth/guest', { name: 7 })];
+      expect(answers.map(({ status, body }) => [status, (body as { code: string }).code])).toEqual(Array(2).fill([404, 'not_found']));
+      for (const token of [guest.accessToken, closed.test.token(guest.user.id)]) {
+        const { status, body } = await closed.http(null, 'POST', `/v1/rooms/${room}/join`, undefined, { authorization: `Bearer ${token}` });
+        expect([status, body.code, body.message]).toEqual([401, 'unauthenticated', 'Guests are not let in on this server.']);
+        expect((await refusedUpgrade(closed.wsUrl, { token })).status).toBe(401);
+      }
+      expect((await refusedUpgrade(`${closed.wsUrl}?ticket=${ticket}`)).status).toBe(401);
+      expect((await as(guest, 'GET', '/v1/me')).status).toBe(200);
+    } finally {
+      await closed.close();
     }
-    expect((await refusedUpgrade(`${closed.wsUrl}?ticket=${ticket}`)).status).toBe(401);
-    expect((await as(guest, 'GET', '/v1/me')).status).toBe(200);
-    await closed.close();
   });
 
   it('are limited: by address in their number, and each in what he does, to less than others', async () => {
@@ -122,7 +125,12 @@ describe('guests', () => {
     await until(async () => (await me(one)).status === 429, 'his burst is used up');
     const client = await ChatClient.connect(limited.wsUrl, { token: other.accessToken });
     const answers = await Promise.all(
-      Array.from({ length: 20 }, () => client.command('ping', {}).then(() => 'ack', (error: { code: string }) => error.code)),
+      Array.from({ length: 20 }, () =>
+        client.command('ping', {}).then(
+          () => 'ack',
+          (error: { code: string }) => error.code,
+        ),
+      ),
     );
     expect([answers[0], answers.at(-1)]).toEqual(['ack', 'rate_limited']);
     await client.close();
@@ -175,7 +183,10 @@ describe('guests', () => {
       expect(await known(guests)).toEqual(names);
       expect(await members()).toContain(silent.user.id);
 
-      await age(guests.filter((guest) => guest !== here), 26);
+      await age(
+        guests.filter((guest) => guest !== here),
+        26,
+      );
       await Promise.all([sweep(), sweep()]);
       expect(await members()).toEqual(['ann', here.user.id]);
       expect(await known(guests)).toEqual(['silent', 'speaker', 'deleter', 'gone before', 'banned', 'reported', 'here']);
