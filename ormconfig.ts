@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { DataSource } from 'typeorm';
-import { loadSettings } from './src/config/config.js';
+import { loadSettings } from './src/config/settings.js';
 import { readEnvironment } from './src/config/environment.js';
 import { migrationDataSource } from './src/database/data-source.js';
 import { EmbeddedPostgres } from './src/database/embedded-postgres.js';

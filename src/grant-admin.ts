@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import { grantAdministrator, NotGranted } from './auth/grant-administrator.js';
-import { ConfigError } from './config/config.js';
+import { ConfigError } from './config/settings.js';
 import { reasonOf } from './database/database-reason.js';
 import { openDataSource, serverDataSource } from './database/data-source.js';
 import { sqlState } from './database/database-error.js';

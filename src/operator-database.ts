@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { loadSettings, type Settings } from './config/config.js';
+import { loadSettings, type Settings } from './config/settings.js';
 import { readEnvironment } from './config/environment.js';
 import { EmbeddedPostgres, runningPostgresUrl } from './database/embedded-postgres.js';
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigError } from './config/config.js';
+import { ConfigError } from './config/settings.js';
 import { DataFolderInUse } from './database/data-lock.js';
 import { reasonOf } from './database/database-reason.js';
 import type { ServerFacts } from './server.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { JwtService } from '@nestjs/jwt';
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { Config, loadSettings } from '../config/config.js';
+import { Config } from '../config/config.js';
+import { loadSettings } from '../config/settings.js';
 import { keyId } from './shared-secrets.js';
 import { TokenService } from './tokens.service.js';
 

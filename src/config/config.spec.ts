@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Config, ConfigError, loadSettings, SETTINGS } from './config.js';
+import { Config } from './config.js';
+import { ConfigError, loadSettings, SETTINGS } from './settings.js';
 
 const STRONG = 'correct-horse-battery-staple-0123456789';
 const provided = { databaseUrl: 'postgres://x', jwtSecrets: ['y'] };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Config, loadSettings, SETTINGS } from './config.js';
+import { Config } from './config.js';
+import { loadSettings, SETTINGS } from './settings.js';
 import { shownSettings } from './shown-settings.js';
 
 const shown = (environment: Record<string, string>) => {

@@ -1,4 +1,5 @@
-import { type Config, SETTINGS, type Settings } from './config.js';
+import type { Config } from './config.js';
+import { SETTINGS, type Settings } from './settings.js';
 
 /** A setting as an administrator sees it. */
 export interface ShownSetting {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SETTINGS } from '../../src/config/config.js';
+import { SETTINGS } from '../../src/config/settings.js';
 import { RATE_LIMITS } from '../../src/errors/rate-limit-headers.js';
 import { tableOf, unquoted } from './markdown-table.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { load } from 'js-yaml';
 import { existsSync, readFileSync } from 'node:fs';
-import { loadSettings, SETTINGS } from '../../src/config/config.js';
+import { loadSettings, SETTINGS } from '../../src/config/settings.js';
 import { ERROR_CODES, TIMES } from '../../src/protocol/index.js';
 
 interface Service {

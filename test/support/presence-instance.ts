@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { Config, loadSettings } from '../../src/config/config.js';
+import { Config } from '../../src/config/config.js';
+import { loadSettings } from '../../src/config/settings.js';
 import { Lifecycle } from '../../src/config/lifecycle.js';
 import { PRESENCE_TIMES, type PresenceTimes } from '../../src/presence/presence-lease.js';
 import type { VisibleChange } from '../../src/presence/presence-store.js';

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { ClassicPubSub } from '../../src/bus/classic-pub-sub.js';
 import { RedisBus } from '../../src/bus/redis-bus.js';
 import { ShardedPubSub } from '../../src/bus/sharded-pub-sub.js';
-import { Config, loadSettings } from '../../src/config/config.js';
+import { Config } from '../../src/config/config.js';
+import { loadSettings } from '../../src/config/settings.js';
 import { RedisConnections } from '../../src/redis/redis-connections.js';
 
 export const BUS_PREFIX = 'parley-test';

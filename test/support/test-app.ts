@@ -3,7 +3,8 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createApplication } from '../../src/application.js';
-import { Config, loadSettings, type Settings } from '../../src/config/config.js';
+import { Config } from '../../src/config/config.js';
+import { loadSettings, type Settings } from '../../src/config/settings.js';
 import { CLOSE_MS, LISTEN_BACKLOG } from '../../src/web-server.js';
 import { createTestDatabase } from './test-database.js';
 
