@@ -56,16 +56,18 @@ export class Workers {
   #isStopping = false;
 
   /**
-   * Starts one worker, then all others: what keeps each from serving, such as a port in use, is said once.
+   * Listens for scrapes, if it is to, then starts one worker, then all others: what keeps each from serving, such as a port in use, is
+   * said once.
    * @returns the port, when all serve
-   * @throws {WorkerEnded} when one cannot serve
+   * @throws {MetricsPortRefused | WorkerEnded} when METRICS_PORT is not to be had, or one cannot serve
    */
   async start(config: Config): Promise<number> {
     this.#config = config;
+    const { metricsPort, host } = config;
+    // First: a port that is in use costs no worker's start.
+    if (metricsPort !== undefined) this.#scrapes = await listenForScrapes(metricsPort, host, () => workersPage(this.#serving()));
     const port = await this.#startOne(0);
     await Promise.all(Array.from({ length: config.webConcurrency - 1 }, (_, i) => this.#startOne(i + 1)));
-    const { metricsPort, host } = config;
-    if (metricsPort !== undefined) this.#scrapes = await listenForScrapes(metricsPort, host, () => workersPage(this.#serving()));
     return port;
   }
 

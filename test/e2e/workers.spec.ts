@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -21,20 +21,22 @@ describe('several workers on one port', () => {
   let database: TestDatabase;
   let folder: string;
   let server: BuiltServer;
+  /** Sockets that this server was asked for. */
+  let opened: number;
   beforeAll(async () => {
-    redis = await TestRedis.start();
-  });
-  afterAll(() => redis.stop());
-  beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'parley-workers-'));
-    database = await createTestDatabase();
+    [redis, database] = await Promise.all([TestRedis.start(), createTestDatabase()]);
   });
-  afterEach(async () => {
-    server.child.kill('SIGKILL');
-    await server.exited;
-    await database.drop();
+  afterAll(async () => {
+    await kill();
+    await Promise.all([redis.stop(), database.drop()]);
     rmSync(folder, { recursive: true, force: true });
   });
+
+  async function kill(): Promise<void> {
+    server.child.kill('SIGKILL');
+    await server.exited;
+  }
 
   function start(settings: Record<string, string> = {}): BuiltServer {
     const usual = {
@@ -46,6 +48,7 @@ describe('several workers on one port', () => {
       LOG_LEVEL: 'info',
     };
     server = BuiltServer.start({ settings: { ...usual, REDIS_URL: redis.url, WEB_CONCURRENCY: '2', ...settings } });
+    opened = 0;
     return server;
   }
 
@@ -62,6 +65,7 @@ describe('several workers on one port', () => {
   }
 
   function open(url: string, token: string): Promise<ChatClient> {
+    opened++;
     return ChatClient.connect(`${url.replace('http', 'ws')}/ws`, { token });
   }
 
@@ -83,169 +87,157 @@ describe('several workers on one port', () => {
     expect([...answered()].sort()).toEqual([...pids].sort());
   }
 
-  it('bring up an embedded PostgreSQL and a secret once, and share both', async () => {
-    start({ DATABASE_URL: '', JWT_SECRET: '', DRAIN_MS: '1000' });
-    const url = await server.ready();
-    expect(server.output.match(/Parley is ready/g)).toHaveLength(1);
-    expect(workers()).toHaveLength(2);
-    expect(server.output).not.toContain(readFileSync(join(folder, 'data/jwt-secret'), 'utf8').trim());
-
-    // A token of one is good at the other, and what is said at one is heard at the other.
-    const token = await register(url, 'ada-lovelace');
-    const room = await makeRoom(url, token);
-    const clients = await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
-    for (const client of clients) await client.command('room.subscribe', { room });
-    const { seq } = (await clients[0]!.command('message.send', { room, clientId: 'c1', text: 'hi' })) as { seq: number };
-    for (const client of clients) await client.seen((frame) => frame.event === 'message.created' && frame.seq === seq);
-    await allAnswer(url, workers());
-
-    // All are told, all are closed by 4001, and all ends in good order.
-    const from = Date.now();
-    expect(await server.stop()).toEqual({ code: 0, signal: null });
-    expect(Date.now() - from).toBeLessThan(1_000 + 5_000);
-    for (const client of clients) {
-      expect((await client.closed).code).toBe(4001);
-      expect(client.frames.filter(({ event }) => event === 'drain')).toHaveLength(1);
-    }
-    for (const pid of workers()) expect(isAlive(pid)).toBe(false);
-  });
-
-  it('have one page of metrics, with series of each that the next in its place goes on with', async () => {
-    const metricsPort = await freePort();
-    start({ METRICS_PORT: String(metricsPort) });
-    const url = await server.ready();
+  describe('from their start to their end', () => {
+    let url: string;
+    let token: string;
+    let metricsPort: number;
     const page = () => MetricsPage.fetch(`http://127.0.0.1:${metricsPort}/metrics`);
-    const token = await register(url, 'ada-lovelace');
-    let count = 0;
-    let before: Record<string, number> = {};
-    await until(async () => {
-      await Promise.all(Array.from({ length: 2 }, () => open(url, token)));
-      count += 2;
-      before = (await page()).by('worker', 'parley_connections_opened_total');
-      return before['0']! > 0 && before['1']! > 0;
-    }, 'each has some');
-    expect(before['0']! + before['1']!).toBe(count);
-    expect((await page()).by('worker', 'parley_readiness')).toEqual({ 0: 2, 1: 2 });
-    const [victim] = workers() as [number, number];
+    const serving = () => workers().filter(isAlive);
 
-    // One that is late does not make the other late, nor is it hidden by it.
-    process.kill(victim, 'SIGSTOP');
-    await new Promise((done) => setTimeout(done, 1_500));
-    process.kill(victim, 'SIGCONT');
-    const lag = (await page()).by('worker', 'nodejs_eventloop_lag_max_seconds');
-    expect(lag['0']).toBeGreaterThan(1);
-    expect(lag['1']).toBeLessThan(lag['0']!);
+    beforeAll(async () => {
+      metricsPort = await freePort();
+      start({ DATABASE_URL: '', JWT_SECRET: '', DRAIN_MS: '1000', METRICS_PORT: String(metricsPort) });
+      url = await server.ready();
+    });
 
-    process.kill(victim, 'SIGSTOP');
-    const without = await page();
-    expect(without.by('worker', 'parley_process_up')).toEqual({ 0: 0, 1: 1 });
-    expect(without.by('worker', 'parley_connections_opened_total')).toEqual({ 1: before['1'] });
+    it('bring up an embedded PostgreSQL and a secret once, and share both', async () => {
+      expect(server.output.match(/Parley is ready/g)).toHaveLength(1);
+      expect(workers()).toHaveLength(2);
+      expect(server.output).not.toContain(readFileSync(join(folder, 'data/jwt-secret'), 'utf8').trim());
 
-    process.kill(victim, 'SIGKILL');
-    await until(
-      async () => {
-        const isReplaced = workers().length === 3;
-        const opened = (await page()).by('worker', 'parley_connections_opened_total');
-        expect(opened['1']).toBe(before['1']);
-        expect([undefined, 0]).toContain(opened['0']);
-        return isReplaced;
-      },
-      'another one serves',
-      20_000,
-    );
-    const after = await page();
-    expect(after.by('worker', 'parley_process_up')).toEqual({ 0: 1, 1: 1 });
-    expect(after.by('worker', 'parley_connections_opened_total')).toEqual({ 0: 0, 1: before['1'] });
-    const started = after.by('worker', 'process_start_time_seconds');
-    expect(started['0']).toBeGreaterThan(started['1']!);
-    expect(await server.stop()).toEqual({ code: 0, signal: null });
+      // A token of one is good at the other, and what is said at one is heard at the other.
+      token = await register(url, 'ada-lovelace');
+      const room = await makeRoom(url, token);
+      const clients = await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
+      for (const client of clients) await client.command('room.subscribe', { room });
+      const { seq } = (await clients[0]!.command('message.send', { room, clientId: 'c1', text: 'hi' })) as { seq: number };
+      for (const client of clients) await client.seen((frame) => frame.event === 'message.created' && frame.seq === seq);
+      await allAnswer(url, workers());
+    });
+
+    it('have one page of metrics, and one that is killed is replaced, while the others serve, by one that goes on with its series', async () => {
+      let before: Record<string, number> = {};
+      await until(async () => {
+        await Promise.all(Array.from({ length: 2 }, () => open(url, token)));
+        before = (await page()).by('worker', 'parley_connections_opened_total');
+        return before['0']! > 0 && before['1']! > 0;
+      }, 'each has some');
+      expect(before['0']! + before['1']!).toBe(opened);
+      expect((await page()).by('worker', 'parley_readiness')).toEqual({ 0: 2, 1: 2 });
+      const [victim, other] = workers() as [number, number];
+
+      // One that is late does not make the other late, nor is it hidden by it.
+      process.kill(victim, 'SIGSTOP');
+      await new Promise((done) => setTimeout(done, 1_500));
+      process.kill(victim, 'SIGCONT');
+      const lag = (await page()).by('worker', 'nodejs_eventloop_lag_max_seconds');
+      expect(lag['0']).toBeGreaterThan(1);
+      expect(lag['1']).toBeLessThan(lag['0']!);
+
+      process.kill(victim, 'SIGSTOP');
+      const without = await page();
+      expect(without.by('worker', 'parley_process_up')).toEqual({ 0: 0, 1: 1 });
+      expect(without.by('worker', 'parley_connections_opened_total')).toEqual({ 1: before['1'] });
+
+      process.kill(victim, 'SIGKILL');
+      await until(() => server.output.includes(`Worker ${victim} ended by SIGKILL`), 'the loss is logged');
+      await allAnswer(url, [other]);
+      await until(
+        async () => {
+          const isReplaced = workers().length === 3;
+          const counts = (await page()).by('worker', 'parley_connections_opened_total');
+          expect(counts['1']).toBe(before['1']);
+          expect([undefined, 0]).toContain(counts['0']);
+          return isReplaced;
+        },
+        'another one serves',
+        20_000,
+      );
+      const after = await page();
+      expect(after.by('worker', 'parley_process_up')).toEqual({ 0: 1, 1: 1 });
+      expect(after.by('worker', 'parley_connections_opened_total')).toEqual({ 0: 0, 1: before['1'] });
+      const started = after.by('worker', 'process_start_time_seconds');
+      expect(started['0']).toBeGreaterThan(started['1']!);
+      await allAnswer(url, [other, workers()[2]!]);
+    });
+
+    it('wait for what the primary says, when all get the signal of one Ctrl-C; then each lets its clients go, and all ends in good order', async () => {
+      const clients = await Promise.all(Array.from({ length: 4 }, () => open(url, token)));
+      const drains = () => clients.map(({ frames }) => frames.filter(({ event }) => event === 'drain').length);
+      const pids = serving();
+      expect(pids).toHaveLength(2);
+      for (const pid of pids) process.kill(pid, 'SIGINT');
+      for (const client of clients) await client.command('ping');
+      expect(drains()).toEqual([0, 0, 0, 0]);
+
+      const from = Date.now();
+      const stopped = server.stop('SIGINT');
+      const last = clients.at(-1)!;
+      await last.seen(({ event }) => event === 'drain');
+      await last.command('ping'); // served until its time has come
+      for (const pid of pids) process.kill(pid, 'SIGINT');
+      for (const client of clients) expect((await client.closed).code).toBe(4001);
+      expect(await stopped).toEqual({ code: 0, signal: null });
+      expect(Date.now() - from).toBeLessThan(1_000 + 5_000);
+      expect(drains()).toEqual([1, 1, 1, 1]);
+      expect(workers().filter(isAlive)).toEqual([]);
+    });
+
+    it('end when the primary is killed, and its PostgreSQL with them', async () => {
+      start({ DATABASE_URL: '' });
+      url = await server.ready();
+      await open(url, await register(url, 'grace-hopper'));
+      const postmaster = Number(readFileSync(join(folder, 'data/postgres/cluster/postmaster.pid'), 'utf8').split('\n')[0]);
+      expect(isAlive(postmaster)).toBe(true);
+      await server.stop('SIGKILL');
+      await until(() => serving().length === 0, 'the workers are gone');
+      await until(() => !isAlive(postmaster), 'PostgreSQL is gone');
+    });
   });
 
-  it('are refused with metrics on the port that they share', async () => {
-    start({ METRICS: 'true' });
-    expect(await server.exited).toEqual({ code: 1, signal: null });
-    expect(server.output).toContain('  METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
-  });
+  describe('each server by itself', () => {
+    afterEach(kill);
 
-  it('replace one that is killed, while the others serve', async () => {
-    start();
-    const url = await server.ready();
-    const [victim, other] = workers() as [number, number];
-    process.kill(victim, 'SIGKILL');
-    await until(() => server.output.includes(`Worker ${victim} ended by SIGKILL`), 'the loss is logged');
-    await allAnswer(url, [other]);
-    await until(() => workers().length === 3, 'another one serves', 20_000);
-    await allAnswer(url, [other, workers()[2]!]);
-    expect(await server.stop()).toEqual({ code: 0, signal: null });
-  });
+    it('are killed at a second signal, also one that hangs', async () => {
+      start({ DRAIN_MS: '60000' });
+      const url = await server.ready();
+      await open(url, await register(url, 'ada-lovelace'));
+      process.kill(workers()[0]!, 'SIGSTOP');
+      server.child.kill('SIGTERM');
+      // Two signals within half a second count as one, and a busy server may have seen the first one late.
+      const again = setInterval(() => server.child.kill('SIGTERM'), 700);
+      expect(await server.exited.finally(() => clearInterval(again))).toEqual({ code: 1, signal: null });
+      await until(() => !workers().some(isAlive), 'the workers are gone');
+    });
 
-  it('wait for what the primary says, when all get the signal of one Ctrl-C', async () => {
-    start({ DRAIN_MS: '1000' });
-    const url = await server.ready();
-    const client = await open(url, await register(url, 'ada-lovelace'));
-    for (const pid of workers()) process.kill(pid, 'SIGINT');
-    await client.command('ping');
-    expect(client.frames.some(({ event }) => event === 'drain')).toBe(false);
-    const stopped = server.stop('SIGINT');
-    await client.seen(({ event }) => event === 'drain');
-    await client.command('ping'); // served until its time has come
-    for (const pid of workers()) process.kill(pid, 'SIGINT');
-    expect((await client.closed).code).toBe(4001);
-    expect(await stopped).toEqual({ code: 0, signal: null });
-  });
+    it('refuse a port in use in one line', async () => {
+      const other = createServer().listen(0, '0.0.0.0');
+      await once(other, 'listening');
+      try {
+        const { port } = other.address() as AddressInfo;
+        start({ PORT: String(port) });
+        expect(await server.exited).toEqual({ code: 1, signal: null });
+        expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set PORT to another one.\n`);
 
-  it('end when the primary is killed, and its PostgreSQL with them', async () => {
-    start({ DATABASE_URL: '' });
-    const url = await server.ready();
-    await open(url, await register(url, 'ada-lovelace'));
-    const postmaster = Number(readFileSync(join(folder, 'data/postgres/cluster/postmaster.pid'), 'utf8').split('\n')[0]);
-    await server.stop('SIGKILL');
-    await until(() => !workers().some(isAlive), 'the workers are gone');
-    await until(() => !isAlive(postmaster), 'PostgreSQL is gone');
-  });
+        start({ METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
+        expect(await server.exited).toEqual({ code: 1, signal: null });
+        expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set METRICS_PORT to another one.\n`);
+      } finally {
+        other.close();
+      }
+    });
 
-  it('are killed at a second signal, also one that hangs', async () => {
-    start({ DRAIN_MS: '60000' });
-    const url = await server.ready();
-    await open(url, await register(url, 'ada-lovelace'));
-    process.kill(workers()[0]!, 'SIGSTOP');
-    server.child.kill('SIGTERM');
-    // Two signals within half a second count as one, and a busy server may have seen the first one late.
-    const again = setInterval(() => server.child.kill('SIGTERM'), 700);
-    expect(await server.exited.finally(() => clearInterval(again))).toEqual({ code: 1, signal: null });
-    await until(() => !workers().some(isAlive), 'the workers are gone');
-  });
-
-  it('do not keep the server from ending when one hangs', async () => {
-    start();
-    await server.ready();
-    process.kill(workers()[0]!, 'SIGSTOP');
-    expect(await server.stop()).toEqual({ code: 1, signal: null });
-    expect(server.output).toContain('workers ended by SIGKILL');
-    await until(() => !workers().some(isAlive), 'the workers are gone');
-  });
-
-  it('refuse a port in use in one line', async () => {
-    const other = createServer().listen(0, '0.0.0.0');
-    await once(other, 'listening');
-    try {
-      const { port } = other.address() as AddressInfo;
-      start({ PORT: String(port) });
+    it('are refused with metrics on the port that they share', async () => {
+      start({ METRICS: 'true' });
       expect(await server.exited).toEqual({ code: 1, signal: null });
-      expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set PORT to another one.\n`);
+      expect(server.output).toContain('  METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
+    });
 
-      start({ METRICS_PORT: String(port), LOG_LEVEL: 'warn' });
+    it('are refused without Redis', async () => {
+      start({ REDIS_URL: '' });
       expect(await server.exited).toEqual({ code: 1, signal: null });
-      expect(server.output).toBe(`Parley cannot start: port ${port} is in use. Set METRICS_PORT to another one.\n`);
-    } finally {
-      other.close();
-    }
-  });
-
-  it('are refused without Redis', async () => {
-    start({ REDIS_URL: '' });
-    expect(await server.exited).toEqual({ code: 1, signal: null });
-    expect(server.output).toContain('  WEB_CONCURRENCY: more than 1 needs REDIS_URL');
+      expect(server.output).toContain('  WEB_CONCURRENCY: more than 1 needs REDIS_URL');
+    });
   });
 });
 
