@@ -53,8 +53,8 @@ describe('several workers on one port', () => {
   }
 
   /** Process ids of the workers that have come to serve, in order. */
-  function workers(): number[] {
-    return [...server.output.matchAll(/"Worker (\d+) serves\."/g)].map(([, pid]) => Number(pid));
+  function workers(of = server): number[] {
+    return [...of.output.matchAll(/"Worker (\d+) serves\."/g)].map(([, pid]) => Number(pid));
   }
 
   async function register(url: string, username: string): Promise<string> {
@@ -198,16 +198,27 @@ describe('several workers on one port', () => {
   describe('each server by itself', () => {
     afterEach(kill);
 
-    it('are killed at a second signal, also one that hangs', async () => {
-      start({ DRAIN_MS: '60000' });
-      const url = await server.ready();
-      await open(url, await register(url, 'ada-lovelace'));
+    it('do not keep the server from ending when one hangs, and are killed at once at a second signal', async () => {
+      const patient = start();
+      await patient.ready();
       process.kill(workers()[0]!, 'SIGSTOP');
-      server.child.kill('SIGTERM');
-      // Two signals within half a second count as one, and a busy server may have seen the first one late.
-      const again = setInterval(() => server.child.kill('SIGTERM'), 700);
-      expect(await server.exited.finally(() => clearInterval(again))).toEqual({ code: 1, signal: null });
-      await until(() => !workers().some(isAlive), 'the workers are gone');
+      // Meanwhile the other one starts and ends.
+      const stopped = patient.stop();
+      const hurried = start({ DRAIN_MS: '60000' });
+      try {
+        const url = await hurried.ready();
+        await open(url, await register(url, 'ada-lovelace'));
+        process.kill(workers()[0]!, 'SIGSTOP');
+        hurried.child.kill('SIGTERM');
+        // Two signals within half a second count as one, and a busy server may have seen the first one late.
+        const again = setInterval(() => hurried.child.kill('SIGTERM'), 700);
+        expect(await hurried.exited.finally(() => clearInterval(again))).toEqual({ code: 1, signal: null });
+        await until(() => !workers(hurried).some(isAlive), 'the workers are gone');
+      } finally {
+        expect(await stopped).toEqual({ code: 1, signal: null });
+      }
+      expect(patient.output).toContain('workers ended by SIGKILL');
+      await until(() => !workers(patient).some(isAlive), 'the workers are gone');
     });
 
     it('refuse a port in use in one line', async () => {
