@@ -21,6 +21,7 @@ describe('several workers on one port', () => {
   let database: TestDatabase;
   let folder: string;
   let server: BuiltServer;
+  const servers: BuiltServer[] = [];
   /** Sockets that this server was asked for. */
   let opened: number;
   beforeAll(async () => {
@@ -34,8 +35,10 @@ describe('several workers on one port', () => {
   });
 
   async function kill(): Promise<void> {
-    server.child.kill('SIGKILL');
-    await server.exited;
+    for (const one of servers.splice(0)) {
+      one.child.kill('SIGKILL');
+      await one.exited;
+    }
   }
 
   function start(settings: Record<string, string> = {}): BuiltServer {
@@ -48,6 +51,7 @@ describe('several workers on one port', () => {
       LOG_LEVEL: 'info',
     };
     server = BuiltServer.start({ settings: { ...usual, REDIS_URL: redis.url, WEB_CONCURRENCY: '2', ...settings } });
+    servers.push(server);
     opened = 0;
     return server;
   }
