@@ -42,7 +42,7 @@ const backing = await Backing.start();
 const load = new Load();
 const servers = new Servers({ backing, profile: options.profile, keep: options.quick });
 const window = options.quick ? { seconds: 0.2, warmUp: 0.1 } : { seconds: Number(options.seconds), warmUp: 2 };
-const context = { load, window, settleMs: options.quick ? 0 : 4_000 };
+const context = { load, window, settleMs: options.quick ? 0 : 4_000, closingMs: options.quick ? 100 : 500 };
 const rows = [];
 try {
   for (const work of works) rows.push(...(await runWork(work)));

@@ -7,7 +7,6 @@ import { enter, makeRooms, TEXT_BYTES } from './chat.js';
 
 const PEERS = [wsRelay, socketIo, parley];
 const ROOM_SIZE = 10;
-const CLOSING_MS = 500;
 /** Messages in each room, and how many of them those who come back have missed. */
 const OLD = 20;
 const MISSED = 10;
@@ -29,7 +28,7 @@ async function warmUp(stage, count) {
 
 async function close({ context }) {
   await context.load.ask('close');
-  await delay(CLOSING_MS);
+  await delay(context.closingMs);
 }
 
 /** What is held when garbage was collected, and the engine has given back to the system what it gives back. */
