@@ -35,7 +35,7 @@ const isChosen = ({ name }: Scenario) => words.length === 0 || words.some((word)
 async function runGroup(group: ScenarioGroup): Promise<boolean> {
   const chosen = group.scenarios.filter(isChosen);
   if (chosen.length === 0) return true;
-  const cluster = await group.start();
+  const cluster = await group.start(isLong);
   let isWell = true;
   try {
     for (const scenario of chosen) isWell = (await runScenario(scenario, cluster)) && isWell;

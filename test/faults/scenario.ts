@@ -34,7 +34,8 @@ export interface Scenario {
 /** Scenarios that share a cluster: each leaves it as it was. */
 export interface ScenarioGroup {
   name: string;
-  start(): Promise<FaultCluster>;
+  /** @param isLong whether the long form is to run on it */
+  start(isLong: boolean): Promise<FaultCluster>;
   scenarios: readonly Scenario[];
 }
 

@@ -11,7 +11,7 @@ export function shortForm({ name, start, scenarios }: ScenarioGroup): void {
   describe(`faults of ${name}`, () => {
     let cluster: FaultCluster;
     beforeAll(async () => {
-      cluster = await start();
+      cluster = await start(false);
     }, 60_000);
     afterAll(() => cluster.stop(), 60_000);
 

@@ -21,11 +21,12 @@ export const REDIS_FAULTS: readonly Scenario[] = [
 
 async function killed(cluster: FaultCluster, extent: Extent): Promise<Outcome> {
   return punctual(
-    await underLoad(cluster, extent, { listenApart: true }, async () => {
+    await underLoad(cluster, extent, { listenApart: true }, async (load) => {
       for (let times = extent.isLong ? 5 : 1; times > 0; times--) {
         await cluster.redis.down();
         await cluster.becomes('degraded');
-        await pause(extent.isLong ? 5_000 : 1_500);
+        if (extent.isLong) await pause(5_000);
+        await load.goesOn(extent.sends / 4);
         await cluster.redis.up();
         await cluster.becomes('ok');
       }
