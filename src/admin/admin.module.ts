@@ -2,7 +2,6 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { ChangesModule } from '../changes/changes.module.js';
-import { LogModule } from '../log/log.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { AccessAdminController } from './access-admin.controller.js';
@@ -11,7 +10,6 @@ import { ApiKeysAdminController } from './api-keys-admin.controller.js';
 import { AuditAdminController } from './audit-admin.controller.js';
 import { ConnectionsAdminController } from './connections-admin.controller.js';
 import { ConnectionsAdminService } from './connections-admin.service.js';
-import { DepartedGuests } from './departed-guests.js';
 import { NoticesAdminController } from './notices-admin.controller.js';
 import { Notices } from './notices.service.js';
 import { RoomSanctionsAdminController } from './room-sanctions-admin.controller.js';
@@ -28,7 +26,7 @@ import { UsersAdminController } from './users-admin.controller.js';
 import { UsersAdminRepository } from './users-admin.repository.js';
 
 @Module({
-  imports: [AuditModule, AuthModule, ChangesModule, LogModule, PresenceModule, RoomsModule],
+  imports: [AuditModule, AuthModule, ChangesModule, PresenceModule, RoomsModule],
   controllers: [
     AccessAdminController,
     ApiKeysAdminController,
@@ -46,7 +44,6 @@ import { UsersAdminRepository } from './users-admin.repository.js';
   providers: [
     AccessAdminService,
     ConnectionsAdminService,
-    DepartedGuests,
     Notices,
     RoomsAdminRepository,
     SanctionsRepository,

@@ -37,11 +37,10 @@ export const FIND_KEYS: Statement = {
   text: `SELECT ${COLUMNS} FROM api_keys WHERE id = ANY ($1::uuid[])`,
 };
 
-// Ids are made in order of time: the newest first.
 /** A condition: the user made the key himself, or had the token signed that it was made by. */
 const isMadeBy = (user: string): string => `(created_by = ${user} OR minters @> ARRAY[${user}])`;
 
-/** $1 the maker or null, $2 the id behind which it begins or null, $3 limit. */
+/** $1 the maker or null, $2 the id behind which it begins or null, $3 limit. The newest first, since ids are made in order of time. */
 export const LIST_KEYS: Statement = {
   name: 'list_api_keys_v2',
   text: `SELECT ${COLUMNS} FROM api_keys WHERE ($1::text IS NULL OR ${isMadeBy('$1')}) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,

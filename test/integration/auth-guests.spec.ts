@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LOGIN_LIMITS } from '../../src/auth/login-limits.js';
 import pg from 'pg';
-import { DepartedGuests } from '../../src/admin/departed-guests.js';
+import { DepartedGuests } from '../../src/rooms/departed-guests.js';
 import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
 import { until } from '../support/until.js';

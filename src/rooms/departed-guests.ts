@@ -3,7 +3,7 @@ import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { RoomLog } from '../log/room-log.js';
 import { LIMITS } from '../protocol/index.js';
-import { findMember, removeMember } from '../rooms/membership-changes.js';
+import { findMember, removeMember } from './membership-changes.js';
 import { GONE_GUESTS, REMOVE_GUESTS, ROOMS_OF_GUESTS } from './departed-guests-statements.js';
 
 const SWEEP_MS = 60_000;
