@@ -22,7 +22,7 @@ let rows: pg.Client;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  here = await ChatServer.start({ DATABASE_URL: database.url });
+  here = await ChatServer.start({ DATABASE_URL: database.url, GUESTS: 'on' });
   there = await ChatServer.start({ DATABASE_URL: database.url });
   rows = new pg.Client({ connectionString: database.url });
   await rows.connect();
