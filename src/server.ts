@@ -39,8 +39,6 @@ export class Server {
     const serving = isPrimary ? new Workers() : new WebServer();
     const config = cluster.isWorker ? asGiven(settings) : await this.#prepare(settings, onLost);
     this.#assertStarting();
-    // Its application gives every other process its logger; the primary has none.
-    if (isPrimary) logAsJson(config);
     this.#serving = serving;
     const port = await serving.start(config);
     return { config, port, dataDir: this.#embedded && resolve(settings.DATA_DIR), postgresRunsAs: this.#embedded?.runsAs };
@@ -75,6 +73,8 @@ export class Server {
     code.catch(() => {}); // awaited below, unless PostgreSQL fails first
     const databaseUrl = settings.DATABASE_URL ?? (await this.#startEmbedded(settings, dataDir, onLost));
     const config = new Config(settings, { databaseUrl, jwtSecrets: settings.JWT_SECRET ?? [secretIn(dataDir)] });
+    // The application gives its process a logger; this is for what is said before, and in the primary, which has none.
+    logAsJson(config);
     const logger = new Logger('Server');
     const { migrate } = await code;
     await migrate(databaseUrl, {

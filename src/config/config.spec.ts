@@ -43,6 +43,12 @@ describe('settings', () => {
     ['JWT_SECRET', 'ab'.repeat(32)],
     ['JWT_SECRET', `${STRONG},${'x'.repeat(31)}`],
     ['JWT_SECRET', ' , '],
+    ['ALLOWED_ORIGINS', 'https://chat.example/'],
+    ['ALLOWED_ORIGINS', 'https://chat.example:443'],
+    ['ALLOWED_ORIGINS', 'chat.internal'],
+    ['ALLOWED_ORIGINS', '*'],
+    ['ALLOWED_ORIGINS', 'https://*.example'],
+    ['CONNECTIONS_PER_USER', 'many'],
     ['AUTH_JWKS_URL', 'https://login.example/keys'],
     ['AUTH_JWKS_URL', 'http://login.example/keys'],
     ['AUTH_JWKS_URL', 'file:///keys'],
@@ -90,6 +96,18 @@ describe('settings', () => {
   });
 
   it('name every one that is wrong', () => {
-    expect(() => loadSettings({ PORT: 'a', DRAIN_MS: 'b' })).toThrow(/^PORT: .+\nDRAIN_MS: /);
+    const wrong = { PORT: 'a', DRAIN_MS: '-1', JWT_SECRET: 'short', GUESTS: 'perhaps' };
+    expect(() => loadSettings(wrong)).toThrow(
+      new ConfigError(
+        'PORT: must be a whole number from 0 to 65535\nJWT_SECRET: must have at least 32 bytes\nGUESTS: must be true or false\n' +
+          'DRAIN_MS: must be a whole number from 0 to 600000',
+      ),
+    );
+    expect(() => loadSettings({ WEB_CONCURRENCY: '2', METRICS: 'on' })).toThrow(/^WEB_CONCURRENCY: .+\nMETRICS: .+$/);
+  });
+
+  it('take origins as browsers send them', () => {
+    const origins = ['https://chat.example', 'http://localhost:5173', 'capacitor://localhost', 'chrome-extension://abcdef'];
+    expect(loadSettings({ ALLOWED_ORIGINS: origins.join(',') }).ALLOWED_ORIGINS).toEqual(origins);
   });
 });

@@ -4,5 +4,6 @@ import dotenv from 'dotenv';
 export function readEnvironment(): Record<string, string | undefined> {
   const file: Record<string, string> = {};
   dotenv.config({ quiet: true, processEnv: file });
-  return { ...file, ...process.env };
+  // An empty value is none, and hides none: so says every page.
+  return { ...file, ...Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== '')) };
 }

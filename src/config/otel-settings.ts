@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { milliseconds } from './setting-values.js';
+import { milliseconds, oneOf, share } from './setting-values.js';
 
 const endpoint = z.url({ protocol: /^https?$/, error: 'must begin with http:// or https://' }).optional();
 
@@ -27,22 +27,15 @@ export const OTEL_SETTINGS = {
   ),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint.describe('The same, as the whole URL that traces are posted to; it wins over the other.'),
   OTEL_EXPORTER_OTLP_HEADERS: pairs.describe("Headers of those posts, name=value, comma-separated, such as the collector's key."),
-  OTEL_EXPORTER_OTLP_PROTOCOL: z
-    .enum(['http/protobuf', 'http/json'])
+  OTEL_EXPORTER_OTLP_PROTOCOL: oneOf(['http/protobuf', 'http/json'])
     .default('http/protobuf')
     .describe('Form of those posts: http/protobuf or http/json.'),
   OTEL_SERVICE_NAME: z.string().optional().describe('`service.name` of the traces; `parley` without it.'),
   OTEL_RESOURCE_ATTRIBUTES: pairs.describe('More attributes of this server in its traces, name=value, comma-separated.'),
-  OTEL_TRACES_SAMPLER: z
-    .enum(SAMPLERS)
+  OTEL_TRACES_SAMPLER: oneOf(SAMPLERS)
     .default('parentbased_always_on')
     .describe(`What is traced: ${SAMPLERS.join(', ')}.`),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce
-    .number()
-    .min(0)
-    .max(1)
-    .default(1)
-    .describe('Share of traces, from 0 to 1, that the ratio samplers take.'),
+  OTEL_TRACES_SAMPLER_ARG: share.default(1).describe('Share of traces, from 0 to 1, that the ratio samplers take.'),
   OTEL_BSP_SCHEDULE_DELAY: milliseconds(60_000).default(5_000).describe('Milliseconds between two posts, unless 512 spans wait.'),
 };
 

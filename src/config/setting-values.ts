@@ -4,10 +4,25 @@ import { z } from 'zod';
 /** What a setting may be, and how its text is read. */
 
 /** Reads `true`/`false`, `1`/`0`, `on`/`off`, in any case. */
-export const flag = z.stringbool();
-export const milliseconds = (max: number) => z.coerce.number().int().min(0).max(max);
-export const count = (max: number) => z.coerce.number().int().min(1).max(max);
-export const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+export const flag = z.stringbool({ error: 'must be true or false' });
+
+/** Both bounds are good. */
+export function integer(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
+const BETWEEN_0_AND_1 = 'must be a number from 0 to 1';
+export const share = z.coerce.number({ error: BETWEEN_0_AND_1 }).min(0, BETWEEN_0_AND_1).max(1, BETWEEN_0_AND_1);
+
+export const milliseconds = (max: number) => integer(0, max);
+export const count = (max: number) => integer(1, max);
+export const seconds = (min: number, max: number) => integer(min, max);
+export const port = integer(0, 65_535);
+
+export function oneOf<const Word extends string>(words: readonly Word[]) {
+  return z.enum(words, { error: `must be one of ${words.join(', ')}` });
+}
 
 export const list = z.string().transform((value) =>
   value
@@ -19,6 +34,30 @@ export const list = z.string().transform((value) =>
 export const redisUrls = list.refine((urls) => urls.length > 0 && urls.every((url) => /^rediss?:\/\//.test(url)), {
   message: 'must begin with redis:// or rediss://',
 });
+
+const LEAST_BYTES = 32;
+const LEAST_CHARACTERS = 8;
+
+/** Secrets that sign tokens: nobody is to guess one. */
+export const secrets = list
+  .refine((given) => given.length > 0, 'names no secret')
+  .refine((given) => given.every((secret) => Buffer.byteLength(secret) >= LEAST_BYTES), {
+    error: `must have at least ${LEAST_BYTES} bytes`,
+    abort: true,
+  })
+  .refine(
+    (given) => given.every((secret) => new Set(secret).size >= LEAST_CHARACTERS),
+    `is too easy to guess: it has fewer than ${LEAST_CHARACTERS} different characters`,
+  );
+
+export const origins = list.refine((given) => given.every(isOrigin), 'must be origins such as https://chat.example, with nothing behind');
+
+// As browsers send them: they leave out the scheme's own port, and schemes of apps have origins that URL does not know.
+function isOrigin(text: string): boolean {
+  if (text.includes('*')) return false;
+  if (/^https?:/.test(text)) return URL.canParse(text) && new URL(text).origin === text;
+  return /^[a-z][a-z\d+.-]*:\/\/[^/?#*\s]+$/.test(text);
+}
 
 /** Tokens a second, and how many at once after a rest. */
 export interface Rate {

@@ -1,13 +1,28 @@
 import { z } from 'zod';
 import { OTEL_SETTINGS } from './otel-settings.js';
-import { count, flag, list, milliseconds, privateUrl, proxies, rate, redisUrls, seconds, signatures } from './setting-values.js';
+import {
+  count,
+  flag,
+  integer,
+  milliseconds,
+  oneOf,
+  origins,
+  port,
+  privateUrl,
+  proxies,
+  rate,
+  redisUrls,
+  seconds,
+  secrets,
+  signatures,
+} from './setting-values.js';
 
 /**
  * Every setting, read from the environment under its own name. `describe` is its line in docs/configuration.md and .env.example.
  * An empty value counts as not set.
  */
 export const SETTINGS = z.object({
-  PORT: z.coerce.number().int().min(0).max(65_535).default(3000).describe('TCP port of HTTP and WebSocket; 0 takes a free one.'),
+  PORT: port.default(3000).describe('TCP port of HTTP and WebSocket; 0 takes a free one.'),
   HOST: z.string().default('0.0.0.0').describe('Address to listen on.'),
   DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL and of generated secrets.'),
   DATABASE_URL: z
@@ -15,7 +30,7 @@ export const SETTINGS = z.object({
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
     .optional()
     .describe('PostgreSQL 15 or newer; without it the embedded one is started.'),
-  DATABASE_POOL: z.coerce.number().int().min(4).max(200).default(16).describe('PostgreSQL connections of one instance.'),
+  DATABASE_POOL: integer(4, 200).default(16).describe('PostgreSQL connections of one instance.'),
   REDIS_URL: redisUrls
     .optional()
     .describe('Redis 7 or Valkey, which joins several instances: redis:// or rediss://, of a cluster some nodes, comma-separated.'),
@@ -25,14 +40,8 @@ export const SETTINGS = z.object({
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 letters, digits, `_`, `.`, `:` or `-`')
     .default('parley')
     .describe('Begins every key and channel in Redis; instances with the same one belong together.'),
-  WEB_CONCURRENCY: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(128)
-    .default(1)
-    .describe('Processes that serve one port; more than 1 needs REDIS_URL.'),
-  JWT_SECRET: list
+  WEB_CONCURRENCY: count(128).default(1).describe('Processes that serve one port; more than 1 needs REDIS_URL.'),
+  JWT_SECRET: secrets
     .optional()
     .describe(
       'HS256 secret of 32 bytes or more, or several, comma-separated: the first signs, all verify; without it one is generated into DATA_DIR.',
@@ -60,7 +69,7 @@ export const SETTINGS = z.object({
     .min(1)
     .default('roles')
     .describe("Claim of the provider's tokens that is the list of the user's roles; dots lead into objects."),
-  ALLOWED_ORIGINS: list.default([]).describe("Comma-separated exact Origins, for CORS too; without it, the server's own host."),
+  ALLOWED_ORIGINS: origins.default([]).describe("Comma-separated exact Origins, for CORS too; without it, the server's own host."),
   WS_QUERY_TOKEN: flag.default(true).describe('Whether `?access_token=` may open a socket.'),
   TRUSTED_PROXIES: proxies
     .default([])
@@ -81,17 +90,10 @@ export const SETTINGS = z.object({
   LIMIT_REQUESTS_PER_ADDRESS: rate.default('200/6000').describe('REST requests of one address without a token that counts.'),
   DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
   METRICS: flag.default(false).describe('Whether /metrics is served on PORT, to anybody who can reach it.'),
-  METRICS_PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .optional()
-    .describe('TCP port, other than PORT, at HOST, that alone serves /metrics; several workers need it.'),
+  METRICS_PORT: port.optional().describe('TCP port, other than PORT, at HOST, that alone serves /metrics; several workers need it.'),
   ...OTEL_SETTINGS,
   DRAIN_MS: milliseconds(600_000).default(10_000).describe('Longest time that a stopping server takes to let its clients go.'),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('Least severe log line written.'),
 });
@@ -105,45 +107,31 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** @throws {ConfigError} naming every setting that is wrong. */
+/** @throws {ConfigError} naming every setting that is wrong; those that do not go together are named when each by itself is right. */
 export function loadSettings(environment: Environment): Settings {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = SETTINGS.safeParse(given);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
-  }
-  assertJoined(parsed.data);
-  assertOnePage(parsed.data);
-  assertWholeProvider(parsed.data);
-  assertStrongSecrets(parsed.data);
-  return parsed.data;
+  const problems = parsed.success
+    ? [...togetherWithRedis(parsed.data), ...onePage(parsed.data), ...wholeProvider(parsed.data)]
+    : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)].join('\n'));
+  return parsed.data!;
 }
 
 // Without Redis the processes of one port would know nothing of each other's users.
-function assertJoined({ REDIS_URL, REDIS_CLUSTER, WEB_CONCURRENCY }: Settings): void {
-  if (WEB_CONCURRENCY > 1 && !REDIS_URL) throw new ConfigError('WEB_CONCURRENCY: more than 1 needs REDIS_URL');
-  if (REDIS_URL && REDIS_URL.length > 1 && !REDIS_CLUSTER) throw new ConfigError('REDIS_URL: several nodes need REDIS_CLUSTER');
+function* togetherWithRedis({ REDIS_URL, REDIS_CLUSTER, WEB_CONCURRENCY }: Settings): Iterable<string> {
+  if (WEB_CONCURRENCY > 1 && !REDIS_URL) yield 'WEB_CONCURRENCY: more than 1 needs REDIS_URL';
+  if (REDIS_URL && REDIS_URL.length > 1 && !REDIS_CLUSTER) yield 'REDIS_URL: several nodes need REDIS_CLUSTER';
 }
 
 // On the shared port a scrape would reach one worker, and another the next time.
-function assertOnePage({ PORT, METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): void {
-  if (METRICS_PORT === PORT && PORT !== 0)
-    throw new ConfigError('METRICS_PORT: must be another one than PORT; METRICS=true serves /metrics on PORT');
-  if (METRICS && METRICS_PORT === undefined && WEB_CONCURRENCY > 1) {
-    throw new ConfigError('METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT');
-  }
+function* onePage({ PORT, METRICS, METRICS_PORT, WEB_CONCURRENCY }: Settings): Iterable<string> {
+  if (METRICS_PORT === PORT && PORT !== 0) yield 'METRICS_PORT: must be another one than PORT; METRICS=true serves /metrics on PORT';
+  if (METRICS && METRICS_PORT === undefined && WEB_CONCURRENCY > 1) yield 'METRICS: with WEB_CONCURRENCY over 1 it needs METRICS_PORT';
 }
 
 // Without them a token that the provider made for any other service would be good here.
-function assertWholeProvider({ AUTH_JWKS_URL, AUTH_JWKS_ISSUER, AUTH_JWKS_AUDIENCE }: Settings): void {
+function* wholeProvider({ AUTH_JWKS_URL, AUTH_JWKS_ISSUER, AUTH_JWKS_AUDIENCE }: Settings): Iterable<string> {
   const given = [AUTH_JWKS_URL, AUTH_JWKS_ISSUER, AUTH_JWKS_AUDIENCE].filter((value) => value !== undefined).length;
-  if (given !== 0 && given !== 3) throw new ConfigError('AUTH_JWKS_URL: goes together with AUTH_JWKS_ISSUER and AUTH_JWKS_AUDIENCE');
-}
-
-function assertStrongSecrets({ JWT_SECRET: secrets }: Settings): void {
-  if (secrets?.length === 0) throw new ConfigError('JWT_SECRET: names no secret');
-  for (const secret of secrets ?? []) {
-    if (Buffer.byteLength(secret) < 32) throw new ConfigError('JWT_SECRET: must have at least 32 bytes');
-    if (new Set(secret).size < 8) throw new ConfigError('JWT_SECRET: is too easy to guess: it has fewer than 8 different characters');
-  }
+  if (given !== 0 && given !== 3) yield 'AUTH_JWKS_URL: goes together with AUTH_JWKS_ISSUER and AUTH_JWKS_AUDIENCE';
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { BuiltServer } from '../support/built-server.js';
 import { ChatClient } from '../support/chat-client.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -33,4 +34,22 @@ it('line 35: an unhandled rejection is logged, and neither the process nor a soc
   expect((await fetch(`${url}/health/ready`)).status).toBe(200);
   expect(server.child.exitCode).toBeNull();
   await client.close();
+});
+
+it('one line tells of a request that fails, with the cause that its caller does not see', async () => {
+  const url = await server.ready();
+  const client = new pg.Client(database.url);
+  await client.connect();
+  await client.query('ALTER TABLE accounts RENAME TO accounts_elsewhere');
+  await client.end();
+  const body = JSON.stringify({ username: 'witness', password: 'correct horse battery staple' });
+  const answer = await fetch(`${url}/v1/auth/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const { code, message, requestId } = (await answer.json()) as Record<string, string>;
+  expect([answer.status, code, message]).toEqual([500, 'internal', expect.not.stringContaining('accounts')]);
+  const lines = () => server.output.split('\n').filter((line) => line.includes(requestId!));
+  await until(() => lines().length > 0, 'it is logged');
+  await fetch(`${url}/health/ready`);
+  expect(lines().map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ level: 50, err: expect.objectContaining({ code: '42P01' }) as unknown, res: { status: 500 } }),
+  ]);
 });
