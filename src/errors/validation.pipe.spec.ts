@@ -3,7 +3,7 @@ import { Type } from 'class-transformer';
 import { IsInt, IsOptional, ValidateNested } from 'class-validator';
 import { ChatError } from './chat-error.js';
 import { validationPipe } from './validation.pipe.js';
-import { IsMeta, IsText, IsUserId } from './validators.js';
+import { IsMeta, IsText, IsTime, IsUserId } from './validators.js';
 
 class Inner {
   @IsText(1, 3)
@@ -27,6 +27,10 @@ class Body {
   count?: number;
 
   @IsOptional()
+  @IsTime()
+  at?: Date;
+
+  @IsOptional()
   @ValidateNested()
   @Type(() => Inner)
   inner?: Inner;
@@ -44,6 +48,13 @@ const details = async (value: unknown) => {
 describe('validationPipe', () => {
   it('lets what is right through as an instance', async () => {
     expect(await check({ text: 'hi', meta: { a: [1] } })).toBeInstanceOf(Body);
+  });
+
+  it('reads a time as it is written, and no day that there is not', async () => {
+    const read = async (at: string) => ((await check({ text: 'a', at })) as Body).at?.toJSON();
+    expect(await read('2028-02-29T01:00+02:00')).toBe('2028-02-28T23:00:00.000Z');
+    for (const at of ['2026-02-29T00:00:00Z', '2026-04-31T00:00:00Z', '2026-13-01T00:00:00Z', '2026-01-01T25:00:00Z', '2026-01-01'])
+      expect(await details({ text: 'a', at })).toEqual([{ path: 'at', message: 'must be a time, such as 2026-11-24T12:00:00.000Z' }]);
   });
 
   it('counts UTF-16 units', async () => {

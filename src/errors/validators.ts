@@ -69,14 +69,20 @@ export function IsUuid(): PropertyDecorator {
   return applyDecorators(Transform(lowerCase), Matches(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/, { message: 'must be a UUID' }));
 }
 
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+const TIME = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
 
 /** A time in ISO 8601 with its zone, which becomes a `Date`. @param options.future it must not have come yet */
 export function IsTime({ future = false } = {}): PropertyDecorator {
-  const parsed = Transform(({ value }: { value: unknown }) => (typeof value === 'string' && TIME.test(value) ? new Date(value) : value));
+  const parsed = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? (timeOf(value) ?? value) : value));
   const check: Check = (value) => {
     if (!(value instanceof Date) || Number.isNaN(value.getTime())) return 'must be a time, such as 2026-11-24T12:00:00.000Z';
     return future && value.getTime() <= Date.now() ? 'must be in the future' : null;
   };
   return applyDecorators(parsed, checked('isTime', check));
+}
+
+function timeOf(text: string): Date | null {
+  const [, day] = TIME.exec(text) ?? [];
+  // Date takes the 30th of February for the 2nd of March.
+  return day !== undefined && new Date(day).toJSON()?.startsWith(day) ? new Date(text) : null;
 }
