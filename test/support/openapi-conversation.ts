@@ -79,6 +79,7 @@ export class Conversation {
       await this.ask(`PUT /v1/admin/users/{user}/${kind}`, 204, { token, path: { user: 'u9' }, body: { reason: 'Spam', until: LATER } });
       await this.ask(`DELETE /v1/admin/users/{user}/${kind}`, 200, { token, path: { user: 'u9' }, query: { dryRun: 'true' } });
     }
+    await this.ask('GET /v1/admin/users/{user}', 200, { token, path: { user: 'u9' } });
     const once = { 'Idempotency-Key': 'soon' };
     await this.ask('POST /v1/admin/notices', 202, { token, headers: once, body: { text: 'Back soon', level: 'info' } });
     await this.ask('POST /v1/admin/notices', 202, { token, body: { text: 'Back soon', level: 'critical', user: 'u1' } });
