@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { ServerResponse } from 'node:http';
 import { pino } from 'pino';
 import { QueryFailedError } from 'typeorm';
 import type { Config } from './config.js';
@@ -41,4 +42,20 @@ it('logs no value of a statement that failed', () => {
   logger.error({ err: new QueryFailedError('INSERT INTO accounts', ['ada', '$argon2id$x'], cause) }, 'failed');
   expect(lines[0]).toContain('57014');
   expect(lines[0]).not.toMatch(/argon2id|ada|INSERT/);
+});
+
+it.each([
+  [200, undefined, 'info'],
+  [404, undefined, 'info'],
+  [500, new Error('a fault'), 'error'],
+  [500, undefined, 'error'],
+  [200, new Error('the connection ended'), 'error'],
+  [503, new Error('connect ECONNREFUSED'), 'warn'],
+  [503, undefined, 'warn'],
+  [504, new Error('Query read timeout'), 'warn'],
+])('a request that ends in %s with %s is logged as %s', (statusCode, error, level) => {
+  const { customLogLevel } = loggerParams({ logLevel: 'info' } as Config).pinoHttp as {
+    customLogLevel: (request: unknown, response: Partial<ServerResponse>, error?: Error) => string;
+  };
+  expect(customLogLevel({}, { statusCode }, error)).toBe(level);
 });

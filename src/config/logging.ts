@@ -24,6 +24,8 @@ const START_UP_CONTEXTS = new Set<unknown>([
   'NestApplication',
 ]);
 const INFO = 30;
+/** `unavailable` and `timeout`: something that the server needs was away, or it is stopping. Nothing failed in the server itself. */
+const UNABLE = new Set([503, 504]);
 
 /** Structured logs, one JSON object a line on stdout: one line a request, without its headers and without secrets. */
 export function loggerParams(config: Config): Params {
@@ -38,7 +40,10 @@ export function loggerParams(config: Config): Params {
         },
       },
       autoLogging: { ignore: (request) => request.url?.startsWith('/health/') ?? false },
-      customLogLevel: (_request, response, error) => (error !== undefined || response.statusCode >= 500 ? 'error' : 'info'),
+      customLogLevel: (_request, response, error) => {
+        if (UNABLE.has(response.statusCode)) return 'warn';
+        return error !== undefined || response.statusCode >= 500 ? 'error' : 'info';
+      },
       customSuccessMessage: () => 'request',
       customErrorMessage: () => 'request failed',
       serializers: { req: requestView, err: errorView, res: (response: ServerResponse) => ({ status: response.statusCode }) },

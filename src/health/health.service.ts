@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { RoomBus } from '../bus/room-bus.js';
 import { Config } from '../config/config.js';
 import { Lifecycle } from '../config/lifecycle.js';
@@ -10,9 +10,14 @@ const PROBE_TIMEOUT_MS = 1_000;
 const LEVELS = { ok: 2, degraded: 1, down: 0 } as const;
 const PROBE = { name: 'health_probe', text: 'SELECT 1' };
 
-/** Asks what this server needs whether it is there. Many questions at once make one probe, and a probe that hangs is not asked again. */
+/**
+ * Asks what this server needs whether it is there. Many questions at once make one probe, and a probe that hangs is not asked again.
+ * The log has each answer that is another one than the one before.
+ */
 @Injectable()
 export class HealthService {
+  readonly #logger = new Logger('Health');
+  #told: ReadinessStatus = 'ok';
   #probe: Promise<DependencyBody> | undefined;
 
   constructor(
@@ -30,7 +35,18 @@ export class HealthService {
     const database = await this.#database();
     // Alone, the bus needs no Redis, and there is nothing to tell of it.
     const redis = this.config.redisUrl.length > 0 ? this.bus.health() : undefined;
-    return { status: this.#verdict(database, redis), dependencies: { database, ...(redis && { redis }) } };
+    const readiness = { status: this.#verdict(database, redis), dependencies: { database, ...(redis && { redis }) } };
+    this.#tellChange(readiness);
+    return readiness;
+  }
+
+  #tellChange({ status, dependencies }: ReadinessBody): void {
+    if (status === this.#told) return;
+    const isWorse = LEVELS[status] < LEVELS[this.#told];
+    this.#told = status;
+    // That it stops is what it was told to do.
+    const level = isWorse && !this.lifecycle.isDraining ? 'warn' : 'log';
+    this.#logger[level]({ dependencies, ...(this.lifecycle.isDraining && { stopping: true }) }, `Readiness: ${status}`);
   }
 
   #verdict(database: DependencyBody, redis: DependencyBody | undefined): ReadinessStatus {

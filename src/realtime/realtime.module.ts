@@ -7,6 +7,7 @@ import { PresenceModule } from '../presence/presence.module.js';
 import { RoomsModule } from '../rooms/rooms.module.js';
 import { AccessRefusals } from './access-refusals.js';
 import { ChatGateway } from './chat.gateway.js';
+import { CommandOutages } from './command-outages.js';
 import { ConnectionAnswers } from './connection-answers.js';
 import { Drain } from './drain.js';
 import { Heartbeat } from './heartbeat.js';
@@ -25,6 +26,7 @@ import { Upgrade } from './upgrade.js';
   providers: [
     AccessRefusals,
     ChatGateway,
+    CommandOutages,
     ConnectionAnswers,
     Drain,
     Heartbeat,

@@ -1,9 +1,23 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { Lifecycle } from '../../src/config/lifecycle.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { TestRedis } from '../support/test-redis.js';
 import { until } from '../support/until.js';
+
+/** What the log is told of readiness from here on: the level, the answer, and what is known of it. */
+function readinessLines(): [string, string, unknown][] {
+  const lines: [string, string, unknown][] = [];
+  for (const level of ['warn', 'log'] as const) {
+    jest.spyOn(Logger.prototype, level).mockImplementation((about: unknown, message?: unknown) => {
+      if (typeof message === 'string' && message.startsWith('Readiness: ')) lines.push([level, message, about]);
+    });
+  }
+  return lines;
+}
+
+afterEach(() => void jest.restoreAllMocks());
 
 describe('health', () => {
   let server: TestApp;
@@ -52,15 +66,20 @@ describe('health', () => {
     url.pathname = '/postgres';
     const admin = new pg.Client({ connectionString: url.href });
     await admin.connect();
+    const lines = readinessLines();
     try {
       await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
       await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
       const down = await fetch(`${server.url}/health/ready`);
       expect(down.status).toBe(503);
       expect(await down.json()).toMatchObject({ status: 'down', dependencies: { database: { status: 'down' } } });
+      expect((await fetch(`${server.url}/health/ready`)).status).toBe(503);
+      const database = { status: 'down', reason: expect.any(String) as unknown };
+      expect(lines.splice(0)).toEqual([['warn', 'Readiness: down', { dependencies: { database } }]]);
       expect((await fetch(`${server.url}/health/live`)).status).toBe(200);
       await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
       while ((await fetch(`${server.url}/health/ready`)).status !== 200); // connections that were lost unnoticed fail once
+      expect(lines).toEqual([['log', 'Readiness: ok', { dependencies: { database: { status: 'up' } } }]]);
     } finally {
       await admin.end();
     }
@@ -98,6 +117,7 @@ describe('health of one of several instances', () => {
   });
 
   it('is degraded, and serves, while Redis hangs with its connections open', async () => {
+    const lines = readinessLines();
     redis.freeze();
     try {
       expect(await becomes('degraded')).toEqual(degraded);
@@ -105,6 +125,10 @@ describe('health of one of several instances', () => {
       redis.thaw();
     }
     expect(await becomes('ok')).toEqual(ok);
+    expect(lines.map(([level, message]) => [level, message])).toEqual([
+      ['warn', 'Readiness: degraded'],
+      ['log', 'Readiness: ok'],
+    ]);
   });
 
   it('is degraded while Redis is not there, and says neither where it is nor where it was sought', async () => {
@@ -117,7 +141,9 @@ describe('health of one of several instances', () => {
   });
 
   it('is down from the moment when it is to stop', async () => {
+    const lines = readinessLines();
     server.app.get(Lifecycle, { strict: false }).drain();
     expect(await ready()).toEqual([503, { status: 'down', dependencies: { database: up, redis: up } }]);
+    expect(lines).toEqual([['log', 'Readiness: down', { dependencies: { database: up, redis: up }, stopping: true }]]);
   });
 });

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { HistoryService } from '../../src/messaging/history.service.js';
 import { MessagingService } from '../../src/messaging/messaging.service.js';
 import { ReadMarks } from '../../src/messaging/read-marks.service.js';
+import { CommandOutages } from '../../src/realtime/command-outages.js';
 import { type ChatClient, CommandError, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -48,6 +50,7 @@ describe('a handler that fails', () => {
     jest.spyOn(server.get(HistoryService), 'page').mockImplementation(fail);
     jest.spyOn(server.get(MessagingService), 'send').mockImplementation(fail);
     jest.spyOn(server.get(ReadMarks), 'set').mockImplementation(fail);
+    const failed = jest.spyOn(Logger.prototype, 'error');
     const commands: [string, object][] = [
       ['history.get', { room }],
       ['message.send', { room, clientId: 'c', text: 'x' }],
@@ -62,6 +65,7 @@ describe('a handler that fails', () => {
     client.raw(JSON.stringify({ event: 'history.get', data: { room } }));
     const withoutId = await client.next(({ event, id }) => event === 'error' && id === undefined);
     expect(withoutId.data).toMatchObject({ code: 'internal' });
+    expect(failed).toHaveBeenCalledTimes(commands.length + 1);
     const rest = await server.http('ann', 'GET', `/v1/rooms/${room}/messages`);
     expect([rest.status, (rest.body as { code: string }).code]).toEqual([500, 'internal']);
     expect(rest.text).not.toMatch(INTERNALS);
@@ -139,6 +143,7 @@ describe('the database is down', () => {
     const { body } = await server.http('ann', 'POST', '/v1/auth/tickets');
     const ticket = (body as { ticket: string }).ticket;
 
+    const [warned, failed] = [jest.spyOn(Logger.prototype, 'warn'), jest.spyOn(Logger.prototype, 'error')];
     proxy.down();
     const down = /^(unavailable|timeout)$/;
     const commands: [string, object][] = [
@@ -165,6 +170,13 @@ describe('the database is down', () => {
       expect(rooms[0]!.error.code).toMatch(down);
       await client.command('ping');
     }
+    const outages = () => warned.mock.calls.map(([about]) => about as unknown as { failures?: number });
+    const counted = () => outages().reduce((sum, { failures = 0 }) => sum + failures, 0);
+    server.get(CommandOutages).onModuleDestroy(); // as when it stops: what is counted is told now
+    expect(counted()).toBeGreaterThanOrEqual(2 * commands.length);
+    expect(JSON.stringify(outages())).not.toMatch(/\bat .+:\d+|SELECT/);
+    expect(failed).not.toHaveBeenCalled();
+    jest.restoreAllMocks();
     for (const refused of [
       await refusedUpgrade(server.wsUrl, { token: server.test.token('never seen') }),
       await refusedUpgrade(`${server.wsUrl}?ticket=${ticket}`),
