@@ -129,8 +129,11 @@ describe(`the README, followed in a clean checkout (PARLEY_SEED=${seed})`, () =>
     expect(room).toMatch(/^[0-9a-f-]{36}$/);
     [ada, grace] = (await terminal.run('echo $ADA $GRACE')).split(' ') as [string, string];
 
-    const isTold = (frames: Frame[]) => frames.some(({ event }) => event === 'message.created') && frames.some(({ id }) => id === 3);
+    const isTold = (frames: Frame[]) =>
+      ['hello', 'room.added', 'message.created'].every((name) => frames.some(({ event }) => event === name)) &&
+      frames.some(({ id }) => id === 3);
     const heard = await client(follow, ['Hello from a socket'], isTold);
+    expect(heard).toHaveLength(6);
     expect(heard[0]!.event).toBe('hello');
     for (const id of [1, 2, 3]) expect(heard.find((frame) => frame.id === id)!.event).toBe('ack');
     expect(heard.find(({ event }) => event === 'message.created')!.data.text).toBe('Hello from a socket');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Frame } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
 
 describe('what a user is told wherever he is connected', () => {
@@ -24,6 +25,31 @@ describe('what a user is told wherever he is connected', () => {
     }
     await clients[3]!.command('ping');
     expect(clients[3]!.frames.some(({ event }) => event === 'room.added')).toBe(false);
+  });
+
+  it.each(['the socket', 'REST'])('a room that one joins by %s is added on every connection of the joiner, once', async (way) => {
+    const room = await server.room('own', 'public');
+    const joiner = `joiner by ${way}`;
+    const [first, second, owner] = await Promise.all([joiner, joiner, 'own'].map((user) => server.connect(user)));
+    const join = async () => {
+      if (way === 'REST') await server.http(joiner, 'POST', `/v1/rooms/${room}/join`);
+      else await first!.command('room.join', { room });
+    };
+    await join();
+    const isAdded = (frame: Frame) => frame.event === 'room.added' && frame.data.room.id === room;
+    for (const client of [first!, second!]) {
+      const { data } = await client.seen(isAdded);
+      expect(data).toEqual({ room: expect.objectContaining({ id: room, headSeq: 1, memberCount: 2 }) as unknown, role: 'member' });
+    }
+    // Joining again changes nothing. What came before the leaving, came before its notice.
+    await join();
+    await server.http(joiner, 'POST', `/v1/rooms/${room}/leave`);
+    for (const client of [first!, second!]) {
+      await client.seen(({ event, data }) => event === 'room.removed' && data.room === room);
+      expect(client.frames.filter(isAdded)).toHaveLength(1);
+    }
+    await owner!.command('ping');
+    expect(owner!.frames.some(isAdded)).toBe(false);
   });
 
   it('who leaves hears the event, the end of the subscription, and of the room, in this order; his other device of the room only', async () => {
