@@ -13,6 +13,11 @@ export function textProblem(value: unknown, min: number, max: number): string | 
   return unstorable(value);
 }
 
+/** An edit must change something. */
+export function editProblem(edit: { text?: unknown; meta?: unknown }): string | null {
+  return edit.text === undefined && edit.meta === undefined ? 'text or meta must be given' : null;
+}
+
 /** A plain object of at most `metaBytes` encoded in UTF-8, and `metaDepth` levels, itself being the first. */
 export function metaProblem(value: unknown): string | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
