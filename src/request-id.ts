@@ -1,8 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
-import { ChatError } from './errors/chat-error.js';
+import { assertFewHeaders } from './errors/header-limit.js';
 import { requestIdOf } from './errors/request-id.js';
-
-const MAX_HEADERS = 100;
 
 /**
  * Gives each request an id, which goes back in `x-request-id`, into error bodies and into the logs. Runs first, so that even a body that
@@ -18,5 +16,6 @@ export function requestId(request: Request & { id?: unknown }, response: Respons
 
 /** Refuses requests with more headers than any honest client sends. */
 export function headerLimit(request: Request, _response: Response, next: NextFunction): void {
-  next(request.rawHeaders.length / 2 > MAX_HEADERS ? new ChatError('validation_failed', 'The request has too many headers.') : undefined);
+  assertFewHeaders(request);
+  next();
 }

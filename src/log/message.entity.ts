@@ -39,6 +39,15 @@ export class MessageEntity {
   deletedAt!: Date | null;
 }
 
+/** The message as callers see it when it is new, by the event `seq`. @param createdAt ISO 8601 */
+export function firstVersion(
+  { sender, clientId, text, meta }: Pick<Message, 'sender' | 'clientId' | 'text' | 'meta'>,
+  seq: number,
+  createdAt: string,
+): Message {
+  return { seq, lastSeq: seq, sender, clientId, text, meta, version: 1, createdAt, editedAt: null, deletedAt: null };
+}
+
 /** The message as callers see it. */
 export function messageView(row: Omit<MessageEntity, 'roomId'>): Message {
   return {

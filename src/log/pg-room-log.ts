@@ -12,7 +12,7 @@ import { type Span, Tracer } from '../telemetry/tracing.js';
 import { AppendLanes, type AppendOutcome } from './append-lanes.js';
 import { APPEND_JOINS, APPEND_MESSAGES, type AppendJoinRow, type AppendMessageRow } from './append-statements.js';
 import { beginCommits, beginPublishing, type Traced } from './log-spans.js';
-import { type MessageEntity, messageView } from './message.entity.js';
+import { firstVersion } from './message.entity.js';
 import { PendingTransaction } from './pending-transaction.js';
 import { BANNED_FROM_ROOM, MEMBERS_ONLY, ROOM_ARCHIVED, roomFull, tooManyRooms } from './refusal-words.js';
 import { RoomEntity } from './room.entity.js';
@@ -160,7 +160,7 @@ function messageOutcome(row: AppendMessageRow, draft: TracedDraft, notes: NoteBo
   const seq = Number(row.seq);
   const createdAt = row.at!.toISOString();
   if (row.status === 'created') {
-    const message = messageView(newMessage(draft, seq, row.at!));
+    const message = firstVersion(draft, seq, createdAt);
     const frame = textFrame(durableJson('message.created', draft.room, seq, createdAt, message));
     notes.add(draft.room, row.epoch!, { seq, event: 'message.created', user: draft.sender, ends: null, frame }, draft.span);
   } else {
@@ -168,11 +168,6 @@ function messageOutcome(row: AppendMessageRow, draft: TracedDraft, notes: NoteBo
     notes.hint(draft.room, row.epoch!, seq);
   }
   return { seq, createdAt, duplicate: row.status === 'duplicate' };
-}
-
-function newMessage(draft: MessageDraft, seq: number, createdAt: Date): Omit<MessageEntity, 'roomId'> {
-  const { sender: senderId, clientId, text, meta } = draft;
-  return { seq, lastSeq: seq, senderId, clientId, text, meta, version: 1, createdAt, editedAt: null, deletedAt: null };
 }
 
 function joinOutcome(row: AppendJoinRow, draft: JoinDraft, notes: NoteBook, config: Config): AppendOutcome {

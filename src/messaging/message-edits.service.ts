@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { isDeepStrictEqual } from 'node:util';
 import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
-import { ChatError } from '../errors/chat-error.js';
+import { ChatError, validationFailed } from '../errors/chat-error.js';
 import { messageView } from '../log/message.entity.js';
 import { RoomLog } from '../log/room-log.js';
-import type { Message, Meta } from '../protocol/index.js';
+import { editProblem, type Message, type Meta } from '../protocol/index.js';
 import { factsUnderLock } from '../rooms/membership-changes.js';
 import { type AccessFacts, explain, isOfState, refusal, type RoomAction } from '../rooms/room-access.js';
 import { changeMessage, EMPTY, type MessageName, messageUnderLock, removeMessage } from './message-changes.js';
@@ -34,10 +34,8 @@ export class MessageEdits {
    * `ifVersion`, with the message as it stands
    */
   async edit({ userId }: Principal, { room, seq, text, meta, ifVersion }: MessageEdit): Promise<Message> {
-    if (text === undefined && meta === undefined) {
-      const details = [{ path: '', message: 'text or meta must be given' }];
-      throw new ChatError('validation_failed', 'The edit changes nothing.', { details });
-    }
+    const problem = editProblem({ text, meta });
+    if (problem) throw validationFailed([{ path: '', message: problem }]);
     return this.log.transact(room, async (tx) => {
       const facts = { ...(await factsUnderLock(tx, userId, 'message.edit')), serverMuted: this.mutes.find(userId) };
       const blocked = refuseUnless(facts, 'message.edit');

@@ -5,7 +5,7 @@ import { Mutes } from '../auth/mutes.js';
 import type { Principal } from '../auth/principal.js';
 import { Sql } from '../database/sql.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
-import { MessageEntity, messageView } from '../log/message.entity.js';
+import { firstVersion, MessageEntity, messageView } from '../log/message.entity.js';
 import { type AppendedMessage, RoomLog } from '../log/room-log.js';
 import type { Message, Meta } from '../protocol/index.js';
 import { RoomAccess } from '../rooms/access.service.js';
@@ -60,19 +60,7 @@ export class MessagingService {
       const there = await this.sql.translated(() => this.messages.findOneByOrFail({ roomId, seq }));
       return { message: messageView(there), duplicate };
     }
-    const message = {
-      seq,
-      lastSeq: seq,
-      sender: sender.userId,
-      clientId,
-      text,
-      meta,
-      version: 1,
-      createdAt,
-      editedAt: null,
-      deletedAt: null,
-    };
-    return { message, duplicate };
+    return { message: firstVersion({ sender: sender.userId, clientId, text, meta }, seq, createdAt), duplicate };
   }
 
   /** @returns the seq of the event made, or of the message's last one when nothing changed. Errors as for `MessageEdits.edit`. */

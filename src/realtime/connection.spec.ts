@@ -39,7 +39,7 @@ beforeEach(() => {
   pending = [];
   slow = [];
   const turnEnd = { addSocket: (one: Connection) => void pending.push(one) } as unknown as TurnEnd;
-  connection = new Connection({} as WebSocket, socket as unknown as Socket, turnEnd, (isSlow) => void slow.push(isSlow));
+  connection = new Connection({} as WebSocket, socket as unknown as Socket, turnEnd, () => void slow.push(connection.isSlow));
 });
 
 function endTurn(): void {

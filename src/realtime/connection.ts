@@ -29,7 +29,7 @@ export class Connection {
     private readonly socket: Socket,
     private readonly turnEnd: TurnEnd,
     /** Told when the client falls behind, and when it has caught up: no commands are read in between. */
-    private readonly onSlow: (isSlow: boolean) => void,
+    private readonly onPace: () => void,
   ) {
     socket.on('drain', () => this.#drained());
   }
@@ -119,14 +119,14 @@ export class Connection {
     if (this.socket.writableLength > UNSENT.closeBytes) return this.close('slowConsumer');
     if (this.#isSlow) return;
     this.#isSlow = true;
-    this.onSlow(true);
+    this.onPace();
   }
 
   #drained(): void {
     if (!this.#isSlow) return;
     this.#isSlow = false;
     this.#writeDeferred();
-    if (!this.isClosing) this.onSlow(false);
+    if (!this.isClosing) this.onPace();
   }
 
   #defer(frame: Buffer, key: string): void {

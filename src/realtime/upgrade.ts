@@ -7,6 +7,7 @@ import { Config } from '../config/config.js';
 import { Lifecycle } from '../config/lifecycle.js';
 import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
+import { assertFewHeaders } from '../errors/header-limit.js';
 import { clientAddress } from '../limits/client-address.js';
 import { OpenConnections } from '../limits/open-connections.js';
 import { rateLimited, RateLimits } from '../limits/rate-limits.js';
@@ -15,8 +16,6 @@ import { assertHandshake } from './upgrade-handshake.js';
 
 /** More of it says nothing to an administrator, and is kept as long as the connection. */
 const USER_AGENT_CHARS = 256;
-/** More than any client sends; Node's own bound is on bytes. */
-const MAX_HEADERS = 100;
 
 /** Decides whether an upgrade request becomes a socket, cheapest question first. */
 @Injectable()
@@ -38,7 +37,7 @@ export class Upgrade {
   async admit(request: IncomingMessage): Promise<Principal> {
     // Compared as it is: `new URL` throws on targets that HTTP lets through.
     if (request.url?.split('?', 1)[0] !== '/ws') throw new ChatError('not_found', 'There is no such path.');
-    if (request.rawHeaders.length / 2 > MAX_HEADERS) throw new ChatError('validation_failed', 'The request has too many headers.');
+    assertFewHeaders(request);
     this.#assertServing();
     const retryAfterMs = this.limits.takeHandshake(clientAddress(request, this.config.trustedProxies));
     if (retryAfterMs > 0) throw rateLimited(retryAfterMs, this.limits.handshakes.policy);
