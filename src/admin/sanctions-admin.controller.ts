@@ -28,7 +28,7 @@ export class SanctionsAdminController {
     summary: 'Ban a user from the server',
     description:
       'His requests are refused and his sockets close with 4203. Once more replaces reason and end. `conflict` for oneself, and for the last ' +
-      'administrator who can log in; `forbidden` to an API key when he is an administrator.',
+      'administrator who can log in; `forbidden` to an API key, and to a token that one minted, when he is an administrator.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()
@@ -61,7 +61,7 @@ export class SanctionsAdminController {
     summary: 'Mute a user on the whole server',
     description:
       'He reads on, and can neither send, edit nor type, in any room. Once more replaces reason and end. `conflict` for oneself; `forbidden` to an ' +
-      'API key when he is an administrator.',
+      'API key, and to a token that one minted, when he is an administrator.',
   })
   @ApiBody({ type: SanctionDto, required: false })
   @ApiNoContentResponse()

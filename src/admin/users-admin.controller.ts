@@ -63,7 +63,7 @@ export class UsersAdminController {
     description:
       'A disabled user cannot log in, call or open a socket, and his sockets close with 4203 on every instance. His logins, rooms and messages ' +
       'stay, and so do the API keys that he made (`apiKeyCount`; `DELETE …/api-keys` revokes them); the tokens that he had signed for others are void. ' +
-      '`conflict` for oneself, and for the last administrator who can log in; `forbidden` to an API key when he is an administrator.',
+      '`conflict` for oneself, and for the last administrator who can log in; `forbidden` to an API key, and to a token that one minted, when he is an administrator.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')
@@ -85,7 +85,7 @@ export class UsersAdminController {
     description:
       'They are in the access tokens that his logins get from now on. When they are others than before, his access tokens are void at once and his ' +
       'sockets close with 4101; his logins go on, and a refresh brings the new roles. So are the tokens that he had signed for others; the API keys that he made go on (`apiKeyCount`; `DELETE …/api-keys`). The roles of a user without an account here are those of ' +
-      'his own tokens (`conflict`). `conflict` too when the last administrator who can log in would be none; `forbidden` to an API key when he is one, or is to be one.',
+      'his own tokens (`conflict`). `conflict` too when the last administrator who can log in would be none; `forbidden` to an API key, and to a token that one minted, when he is one, or is to be one.',
   })
   @ApiOkResponse({ type: AdminUserDetailBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found', 'conflict', 'payload_too_large')

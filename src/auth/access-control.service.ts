@@ -4,7 +4,7 @@ import { Acts } from '../changes/acts.js';
 import { Config } from '../config/config.js';
 import { Sql, type Statement } from '../database/sql.js';
 import { ChatError, validationFailed } from '../errors/chat-error.js';
-import { type Actor, holdUser, type IntendedAct } from './administrators.js';
+import { type Actor, holdUser, type IntendedAct, isByKey } from './administrators.js';
 import { looksLikeApiKey } from './api-keys.service.js';
 import {
   type ActRow,
@@ -116,11 +116,13 @@ export class AccessControl {
   /**
    * The roles that logins sign from now on; when they are others than before, the user's access tokens are void, and his logins go on.
    * @returns false when there is no such user
-   * @throws {ChatError} forbidden also when an API key would make an administrator
+   * @throws {ChatError} forbidden also when an API key, or a token that it minted, would make an administrator
    */
   async setRoles(user: string, roles: readonly string[], by?: Actor): Promise<boolean> {
     const isOffice = roles.includes(ADMIN_ROLE);
-    if (isOffice && by?.key !== undefined) throw new ChatError('forbidden', 'Administrators are made by administrators, not by API keys.');
+    if (isOffice && isByKey(by)) {
+      throw new ChatError('forbidden', 'Administrators are made by administrators, not by API keys or tokens of theirs.');
+    }
     return (await this.#actOn(user, { by, endsOffice: !isOffice && this.config.localAccounts }, SET_ROLES, [user, roles])) !== null;
   }
 

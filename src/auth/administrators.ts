@@ -14,6 +14,13 @@ export interface Actor {
   readonly userId: string;
   /** Only of an API key. */
   readonly key?: unknown;
+  /** Only of what an API key got for somebody: what he does by it is an act of the key, which may have put itself in his place. */
+  readonly fromKey?: unknown;
+}
+
+/** Whether an API key does it, by itself or by a token that it minted, for whomever. */
+export function isByKey(by: Actor | null | undefined): boolean {
+  return by != null && (by.key !== undefined || by.fromKey !== undefined);
 }
 
 // A lock of its own, and not of rows: whether others are left must not change before the act is committed.
@@ -55,8 +62,8 @@ export async function holdUser(
   await manager.query(LOCK);
   const [row] = await manager.query<Row[]>(FIND, [user]);
   if (!row) return false;
-  if (row.is_administrator && by?.key !== undefined) {
-    throw new ChatError('forbidden', 'What is done to administrators is done by administrators, not by API keys.');
+  if (row.is_administrator && isByKey(by)) {
+    throw new ChatError('forbidden', 'What is done to administrators is done by administrators, not by API keys or tokens of theirs.');
   }
   if (row.is_last && endsOffice) {
     throw new ChatError('conflict', 'The server needs an administrator who can log in: make another user one first.');

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { usersFound } from '../../src/admin/users-admin.repository.js';
+import { ALL_SCOPES } from '../../src/auth/scopes.js';
 import { RoomBus } from '../../src/bus/room-bus.js';
 import { AdministratorClient } from '../support/administrator.js';
 import type { ChatClient } from '../support/chat-client.js';
@@ -132,20 +133,26 @@ describe('users, on two instances', () => {
 
   describe('an API key with the scope users:write', () => {
     let key: string;
+    /** As an administrator's, but that a key minted it. */
+    let minted: string;
     beforeAll(async () => {
       ({ key } = (await root.done('POST', '/api-keys', { name: 'Shop', scopes: ['users:write', 'reports:write'] })) as { key: string });
+      const full = (await root.done('POST', '/api-keys', { name: 'Full', scopes: ALL_SCOPES })) as { key: string };
+      const by = { authorization: `Bearer ${full.key}` };
+      const { body } = await here.http(null, 'POST', '/v1/admin/tokens', { user: 'puppet', roles: ['admin'] }, by);
+      minted = body.accessToken as string;
     });
-    const byKey = async (method: string, path: string, body?: unknown) =>
-      (await here.http(null, method, `/v1/admin/users/${path}`, body, { authorization: `Bearer ${key}` })).status;
+    const byKey = async (method: string, path: string, body?: unknown, token = key) =>
+      (await here.http(null, method, `/v1/admin/users/${path}`, body, { authorization: `Bearer ${token}` })).status;
 
     it('gives and takes any role but admin', async () => {
       const { user } = await register('ambitious');
-      expect(await byKey('PUT', `${user.id}/roles`, { roles: ['admin'] })).toBe(403);
+      for (const token of [key, minted]) expect(await byKey('PUT', `${user.id}/roles`, { roles: ['admin'] }, token)).toBe(403);
       expect(await byKey('PUT', `${user.id}/roles`, { roles: ['staff'] })).toBe(200);
       expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ roles: ['staff'] });
     });
 
-    it('does nothing to an administrator, nor by deciding a report about him', async () => {
+    it('does nothing to an administrator, nor by deciding a report about him, nor by a token that a key minted', async () => {
       const { user } = await register('untouched');
       const { items } = (await root
         .done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] })
@@ -165,12 +172,13 @@ describe('users, on two instances', () => {
         ['DELETE', 'ban?dryRun=true'],
         ['DELETE', 'sessions?dryRun=true'],
       ];
-      for (const [method, path, body] of acts)
-        expect([method, path, await byKey(method, `${user.id}/${path}`, body)]).toEqual([method, path, 403]);
+      for (const token of [key, minted])
+        for (const [method, path, body] of acts)
+          expect([method, path, await byKey(method, `${user.id}/${path}`, body, token)]).toEqual([method, path, 403]);
       const { body: report } = await here.http('reporter', 'POST', `/v1/users/${user.id}/reports`, { reason: 'abuse' });
       for (const decision of ['ban', 'mute']) {
         const resolve = `../reports/${(report as { id: string }).id}/resolve`;
-        expect(await byKey('POST', resolve, { decision, reason: 'Because' })).toBe(403);
+        for (const token of [key, minted]) expect(await byKey('POST', resolve, { decision, reason: 'Because' }, token)).toBe(403);
       }
       expect(await root.done('GET', `/users/${user.id}`)).toEqual(before);
       await root.done('PUT', `/users/${user.id}/roles`, { roles: [] });
