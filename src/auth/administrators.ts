@@ -1,12 +1,13 @@
 import type { EntityManager } from 'typeorm';
 import { ChatError } from '../errors/chat-error.js';
+import type { Principal } from './principal.js';
 import { isBanned } from './sanction-statements.js';
 import { ADMIN_ROLE } from './scopes.js';
 
 /**
- * Who is an administrator of this server: who has the role `admin` stored. He can act while he has an account to log in with, and is neither
- * disabled nor banned; with `LOCAL_ACCOUNTS` off nobody logs in here. Whom tokens from elsewhere make an administrator is theirs to keep: the
- * server does not know him by his id.
+ * Who is an administrator of this server: who has the role `admin` stored, and whom a token of the last 30 days brought it from elsewhere.
+ * The former can act while he has an account to log in with, and is neither disabled nor banned; with `LOCAL_ACCOUNTS` off nobody logs in
+ * here. That one of the latter is left is for those to see to who sign his tokens.
  */
 
 /** Who does something to a user: a principal. */
@@ -23,13 +24,25 @@ export function isByKey(by: Actor | null | undefined): boolean {
   return by != null && (by.key !== undefined || by.fromKey !== undefined);
 }
 
+/** A condition: the user is an administrator. @param user the alias of his row */
+export const isAdministrator = (user: string): string =>
+  `('${ADMIN_ROLE}' = ANY (${user}.roles) OR coalesce(${user}.administrator_seen_at > clock_timestamp() - interval '30 days', false))`;
+
+/**
+ * Whether the token makes its user an administrator, which nothing stored does: one of a login says what is stored, and what an API key
+ * signs makes nobody one.
+ */
+export function bringsOffice({ roles, sessionId, fromKey }: Pick<Principal, 'roles' | 'sessionId' | 'fromKey'>): boolean {
+  return sessionId === null && fromKey === undefined && roles.includes(ADMIN_ROLE);
+}
+
 // A lock of its own, and not of rows: whether others are left must not change before the act is committed.
 const LOCK = `SELECT pg_advisory_xact_lock(hashtext('parley administrators'))`;
 
 const CAN_ACT = (user: string) => `${user}.roles <> '{}' AND '${ADMIN_ROLE}' = ANY (${user}.roles) AND ${user}.disabled_at IS NULL
   AND NOT ${isBanned(user)} AND EXISTS (SELECT FROM accounts a WHERE a.user_id = ${user}.id)`;
 
-const FIND = `SELECT '${ADMIN_ROLE}' = ANY (u.roles) AS is_administrator,
+const FIND = `SELECT ${isAdministrator('u')} AS is_administrator,
     ${CAN_ACT('u')} AND NOT EXISTS (SELECT FROM users o WHERE o.id <> u.id AND ${CAN_ACT('o')}) AS is_last
   FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`;
 

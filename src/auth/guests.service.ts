@@ -34,7 +34,7 @@ export class GuestsService {
   async enter(name: string | null, address: string): Promise<GuestPass> {
     await this.limits.attemptGuest(address);
     const id = guestId(uuidv7());
-    await this.directory.open({ userId: id, name });
+    await this.directory.open({ userId: id, name, roles: [GUEST_ROLE], sessionId: null });
     const [user] = await this.directory.find([id]);
     const expiresIn = this.config.guestTokenSeconds;
     const [moment] = await this.sql.query<{ signed_at: number }>(SIGNING_MOMENT, [id]);

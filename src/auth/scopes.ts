@@ -5,7 +5,7 @@ import { ApiExtension } from '@nestjs/swagger';
 /** What an API key may be made for, each with its line in the OpenAPI document. */
 export const SCOPES = {
   'users:read': 'List and read users, their sessions, bans and mutes.',
-  'users:write': 'Disable, ban, mute and sign out users who are no administrators, and set their roles.',
+  'users:write': 'Disable, ban, mute and sign out users who are no administrators, by their stored roles or a token of the last 30 days, and set their roles.',
   'rooms:read': 'List and read all rooms and their members.',
   'rooms:write':
     'Change, archive and delete rooms, set their members, and ban and mute in them. It reads too: who sets members may make his bot one, of any room.',

@@ -6,6 +6,7 @@ import { Sql } from '../database/sql.js';
 import { Storm } from '../database/storm.js';
 import { ChatError } from '../errors/chat-error.js';
 import type { ChosenStatus } from '../protocol/index.js';
+import { bringsOffice } from './administrators.js';
 import type { Principal } from './principal.js';
 import type { ActRow } from './revocation-statements.js';
 import { FIND_USERS, LAST_SEEN, OPEN_USERS, SET_STATUS, STATUSES, STORE_SEEN } from './user-statements.js';
@@ -23,6 +24,8 @@ export interface UserView {
 export interface OpenedUser {
   /** What the user has chosen to show. */
   status: ChosenStatus;
+  /** By his stored role, or by a token of the last 30 days. */
+  isAdministrator: boolean;
 }
 
 export interface UserRow {
@@ -36,9 +39,10 @@ export function userView({ id, username, name, created_at }: UserRow): UserView 
   return { id, username, name, createdAt: created_at.toISOString() };
 }
 
-interface NamedUser {
+interface OpeningUser {
   id: string;
   name: string | null;
+  bringsOffice: boolean;
 }
 
 interface Known extends OpenedUser {
@@ -70,7 +74,7 @@ export class UserDirectory implements OnApplicationShutdown {
   #isOpening = false;
   readonly #stopListening: () => void;
 
-  readonly #opening: Batcher<NamedUser, OpenedUser>;
+  readonly #opening: Batcher<OpeningUser, OpenedUser>;
 
   readonly #seen = new Batcher<{ user: string; at: Date }, void>((users) => this.#storeSeen(users), {
     maxItems: 500,
@@ -99,13 +103,16 @@ export class UserDirectory implements OnApplicationShutdown {
   }
 
   /**
-   * Makes the user known, with the name that the token gives it: a second new name in a minute is left to the next call.
-   * @returns the status that the user has chosen, as of a minute ago at worst
+   * Makes the user known, with the name that the token gives it: a second new name in a minute is left to the next call. That it makes him
+   * an administrator is remembered, once a day.
+   * @returns the user as of a minute ago at worst
    */
-  async open({ userId: id, name }: Pick<Principal, 'userId' | 'name'>): Promise<OpenedUser> {
+  async open(principal: Pick<Principal, 'userId' | 'name' | 'roles' | 'sessionId' | 'fromKey'>): Promise<OpenedUser> {
+    const { userId: id, name } = principal;
     const known = this.#known.get(id);
-    if (known && (name === null || known.name === name || wasJustRenamed(known))) return { status: known.status };
-    return this.#opening.add({ id, name });
+    const isOffice = bringsOffice(principal);
+    const isSame = known && (name === null || known.name === name || wasJustRenamed(known)) && (!isOffice || known.isAdministrator);
+    return isSame ? known : this.#opening.add({ id, name, bringsOffice: isOffice });
   }
 
   /** The users among `ids` that this server has seen, each once, in the order of `ids`. */
@@ -151,18 +158,21 @@ export class UserDirectory implements OnApplicationShutdown {
     if (known) this.#known.set(user, { ...known, status });
   }
 
-  async #openAll(users: NamedUser[]): Promise<OpenedUser[]> {
-    const names = this.#namesOf(users);
+  async #openAll(users: OpeningUser[]): Promise<OpenedUser[]> {
+    const each = [...this.#eachOf(users).values()];
     this.#isOpening = true;
     try {
-      const rows = await this.sql.query<OpenedRow>(OPEN_USERS, [[...names.keys()], [...names.values()]]);
-      const opened = new Map<string, ChosenStatus>();
-      for (const { id, name, status: stored, is_renamed } of rows) {
+      const values = [each.map(({ id }) => id), each.map(({ name }) => name), each.map((user) => user.bringsOffice)];
+      const rows = await this.sql.query<OpenedRow>(OPEN_USERS, values);
+      const opened = new Map<string, OpenedUser>();
+      for (const { id, name, status: stored, is_renamed, is_administrator: isAdministrator } of rows) {
         const status = this.#chosenMeanwhile.get(id) ?? stored;
-        opened.set(id, status);
-        this.#known.set(id, { name, status, renamedAt: is_renamed ? Date.now() : (this.#known.peek(id)?.renamedAt ?? -Infinity) });
+        const renamedAt = is_renamed ? Date.now() : (this.#known.peek(id)?.renamedAt ?? -Infinity);
+        const known: Known = { name, status, isAdministrator, renamedAt };
+        opened.set(id, known);
+        this.#known.set(id, known);
       }
-      return users.map(({ id }) => ({ status: opened.get(id)! }));
+      return users.map(({ id }) => opened.get(id)!);
     } finally {
       this.#isOpening = false;
       this.#chosenMeanwhile.clear();
@@ -170,13 +180,15 @@ export class UserDirectory implements OnApplicationShutdown {
   }
 
   /** Each user once. The last name wins where one comes twice, but for whom the batch before has just renamed. */
-  #namesOf(users: NamedUser[]): Map<string, string | null> {
-    const names = new Map<string, string | null>();
-    for (const { id, name } of users) {
+  #eachOf(users: OpeningUser[]): Map<string, OpeningUser> {
+    const each = new Map<string, OpeningUser>();
+    for (const { id, name, bringsOffice } of users) {
       const known = this.#known.peek(id);
-      names.set(id, (known && wasJustRenamed(known) ? null : name) ?? names.get(id) ?? null);
+      const before = each.get(id);
+      const given = (known && wasJustRenamed(known) ? null : name) ?? before?.name ?? null;
+      each.set(id, { id, name: given, bringsOffice: bringsOffice || before?.bringsOffice === true });
     }
-    return names;
+    return each;
   }
 
   async #storeSeen(users: { user: string; at: Date }[]): Promise<void[]> {
@@ -190,9 +202,12 @@ export class UserDirectory implements OnApplicationShutdown {
   }
 }
 
-interface OpenedRow extends NamedUser {
+interface OpenedRow {
+  id: string;
+  name: string | null;
   status: ChosenStatus;
   is_renamed: boolean;
+  is_administrator: boolean;
 }
 
 function wasJustRenamed({ renamedAt }: Known): boolean {

@@ -16,6 +16,7 @@ import { TokenIssuers1769250000000 } from './migrations/1769250000000-token-issu
 import { GuestMessages1769300000000 } from './migrations/1769300000000-guest-messages.js';
 import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
+import { SeenAdministrators1769510000000 } from './migrations/1769510000000-seen-administrators.js';
 
 /** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   GuestMessages1769300000000,
   Searches1769410000000,
   RemovedTexts1769420000000,
+  SeenAdministrators1769510000000,
 ];

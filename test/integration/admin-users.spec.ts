@@ -186,6 +186,47 @@ describe('users, on two instances', () => {
         if (path !== 'roles') expect(await byKey(method, `${user.id}/${path}`, body)).toBeLessThan(300);
     });
 
+    it('does nothing to whom tokens from elsewhere make an administrator, for 30 days; one write a day remembers him', async () => {
+      const seen = async (user: string) =>
+        (await admin.query<{ at: Date | null }>('SELECT administrator_seen_at AS at FROM users WHERE id = $1', [user])).rows[0]!.at;
+      const wasSeen = (user: string, ago: string) =>
+        admin.query(`UPDATE users SET administrator_seen_at = clock_timestamp() - $2::interval WHERE id = $1`, [user, ago]);
+      const show = async (token: string, server = there) =>
+        expect((await server.http(null, 'GET', '/v1/admin/users?limit=1', undefined, { authorization: `Bearer ${token}` })).status).toBe(
+          200,
+        );
+      const acts: [string, string, unknown?][] = [
+        ['DELETE', 'ceo/sessions'],
+        ['PUT', 'ceo/mute'],
+        ['PUT', 'ceo/disabled', { disabled: false }],
+        ['PUT', 'ceo/ban'],
+      ];
+      const all = async () => Promise.all(acts.map(([method, path, body]) => byKey(method, path, body)));
+      await there.http('ceo', 'GET', '/v1/me');
+      expect(await byKey('PUT', 'ceo/mute')).toBe(204);
+      const office = here.test.token('ceo', { roles: ['admin'] });
+      await show(office);
+      expect(await all()).toEqual([403, 403, 403, 403]);
+      const first = await seen('ceo');
+      for (const server of [there, here]) await show(office, server);
+      expect(await seen('ceo')).toEqual(first);
+
+      await show(minted);
+      expect(await seen('puppet')).toBeNull();
+      const { user } = await register('of-here');
+      await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] });
+      await show(((await login('of-here')).body as Login).accessToken);
+      expect(await seen(user.id)).toBeNull();
+
+      const other = here.test.token('cto', { roles: ['admin'] });
+      await show(other);
+      await wasSeen('cto', '25 hours');
+      await show(other, here);
+      expect((await seen('cto'))!.getTime()).toBeGreaterThan(first!.getTime());
+      await wasSeen('ceo', '31 days');
+      expect((await all()).filter((status) => status >= 300)).toEqual([]);
+    });
+
     it('never gives the role admin back to whom an administrator takes it from at that moment', async () => {
       const { user } = await register('dismissed');
       for (let round = 0; round < 15; round++) {
