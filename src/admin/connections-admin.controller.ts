@@ -1,6 +1,8 @@
 import { Controller, Delete, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Audited } from '../audit/audited.js';
+import { CurrentUser } from '../auth/current-user.js';
+import type { Principal } from '../auth/principal.js';
 import { RequireScope } from '../auth/scopes.js';
 import { ApiErrors } from '../errors/api-errors.js';
 import { roomNotFound } from '../errors/chat-error.js';
@@ -46,12 +48,12 @@ export class ConnectionsAdminController {
     summary: "Close all of a user's connections",
     description:
       'They close with 4002 on every instance, within a second, within two without Redis. The user may come back at once: to keep him away, disable ' +
-      'him, ban him or sign him out.',
+      'him, ban him or sign him out. `forbidden` to an API key when he is an administrator.',
   })
   @ApiOkResponse({ type: ClosedConnectionsBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  async closeAll(@Query() { user, dryRun = false }: UserConnectionsQueryDto): Promise<ClosedConnectionsBody> {
-    return { dryRun, ...(await this.connections.closeAllOf(user, dryRun)) };
+  async closeAll(@CurrentUser() by: Principal, @Query() { user, dryRun = false }: UserConnectionsQueryDto): Promise<ClosedConnectionsBody> {
+    return { dryRun, ...(await this.connections.closeAllOf(user, by, dryRun)) };
   }
 
   @Delete(':connection')
@@ -59,11 +61,16 @@ export class ConnectionsAdminController {
   @RequireScope('connections:write')
   @ApiOperation({
     summary: 'Close a connection',
-    description: 'It closes with 4002, on whichever instance it is; one that is not open is no error. Its user may come back at once.',
+    description:
+      'It closes with 4002, on whichever instance it is; one that is not open is no error. Its user may come back at once. `forbidden` to an API key when it is found, and an administrator’s.',
   })
   @ApiOkResponse({ type: ClosedConnectionsBody })
   @ApiErrors('validation_failed', 'unauthenticated', 'forbidden')
-  async close(@Param() { connection }: ConnectionParamsDto, @Query() { dryRun = false }: DryRunQueryDto): Promise<ClosedConnectionsBody> {
-    return { dryRun, ...(await this.connections.close(connection, dryRun)) };
+  async close(
+    @CurrentUser() by: Principal,
+    @Param() { connection }: ConnectionParamsDto,
+    @Query() { dryRun = false }: DryRunQueryDto,
+  ): Promise<ClosedConnectionsBody> {
+    return { dryRun, ...(await this.connections.close(connection, by, dryRun)) };
   }
 }

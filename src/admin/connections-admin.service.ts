@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AccessControl } from '../auth/access-control.service.js';
+import type { Principal } from '../auth/principal.js';
 import { type ConnectionsAnswer, type ConnectionsAsk, type ConnectionView, Questions } from '../bus/questions.js';
 import { Instances } from '../changes/instances.js';
 import { type Page, PageCursor } from '../rooms/page-cursor.js';
@@ -45,22 +46,24 @@ export class ConnectionsAdminService {
     };
   }
 
-  /** @returns what was found before; the connection closes whether it was found or not */
-  async close(id: string, dryRun: boolean): Promise<ClosedConnections> {
-    const found = await this.#count({ id });
+  /**
+   * @returns what was found before; the connection closes whether it was found or not
+   * @throws {ChatError} forbidden to an API key when it was, and is an administrator's
+   */
+  async close(id: string, by: Principal, dryRun: boolean): Promise<ClosedConnections> {
+    const { answers, missing } = await this.#ask({ id, after: null, limit: 1 });
+    const [connection] = answers.flatMap((answer) => answer.connections);
+    if (connection) await this.access.assertMayActOn(connection.user, by);
     if (!dryRun) await this.access.closeConnection(id);
-    return found;
+    return countOf(answers, missing);
   }
 
-  async closeAllOf(user: string, dryRun: boolean): Promise<ClosedConnections> {
-    const found = await this.#count({ user });
+  /** @throws {ChatError} forbidden to an API key when he is an administrator */
+  async closeAllOf(user: string, by: Principal, dryRun: boolean): Promise<ClosedConnections> {
+    await this.access.assertMayActOn(user, by);
+    const { answers, missing } = await this.#ask({ user, after: null, limit: 0 });
     if (!dryRun) await this.access.disconnectUser(user);
-    return found;
-  }
-
-  async #count(filter: Pick<ConnectionsAsk, 'id' | 'user'>): Promise<ClosedConnections> {
-    const { answers, missing } = await this.#ask({ ...filter, after: null, limit: 0 });
-    return { count: answers.reduce((sum, { total }) => sum + total, 0), incomplete: missing };
+    return countOf(answers, missing);
   }
 
   async #ask(ask: ConnectionsAsk): Promise<{ answers: ConnectionsAnswer[]; missing: string[] }> {
@@ -69,4 +72,8 @@ export class ConnectionsAdminService {
     const { answers, missing } = await this.questions.ask('connections', ask, expected);
     return { answers: [...answers.values()], missing };
   }
+}
+
+function countOf(answers: ConnectionsAnswer[], incomplete: string[]): ClosedConnections {
+  return { count: answers.reduce((sum, { total }) => sum + total, 0), incomplete };
 }

@@ -22,7 +22,7 @@ export class TokensAdminController {
     summary: 'Sign an access token for a user',
     description:
       'For a backend that knows its users: hand the token to the client. It cannot be refreshed; sign another one. By an API key, it ' +
-      'lives no longer than the key, and is void when that is revoked.',
+      'lives no longer than the key, and is void when that is revoked; for an administrator, or with the role `admin`, only by a key with all scopes.',
   })
   @ApiCreatedResponse({ type: NewTokenBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden')

@@ -7,6 +7,7 @@ import { ApiKeys, looksLikeApiKey } from './api-keys.service.js';
 import { ExpiredCredential } from './expired-credential.js';
 import type { Principal } from './principal.js';
 import { Revocations } from './revocations.js';
+import { hasAllScopes } from './scopes.js';
 import { TicketsService } from './tickets.service.js';
 import { TokenService } from './tokens.service.js';
 import { bearerToken, readUpgradeCredentials } from './upgrade-credentials.js';
@@ -37,7 +38,7 @@ export class Authenticator {
 
   /**
    * Walks the handshake's ladder. A ticket is used up even when its user is refused.
-   * @throws {ChatError} `unauthenticated`, `forbidden` (banned, or may not act for another), `validation_failed` (a malformed subprotocol or header),
+   * @throws {ChatError} `unauthenticated`, `forbidden` (banned, or may not act for whom he names), `validation_failed` (a malformed subprotocol or header),
    * `unavailable`, `timeout`
    */
   async authenticateUpgrade(request: IncomingMessage & Claimed): Promise<Principal> {
@@ -75,7 +76,11 @@ export class Authenticator {
     this.revocations.assertValid(principal);
     // Whatever signed it, and while it was on: who turns them off wants none.
     if (!this.config.guests && isGuest(principal.userId)) throw new ChatError('unauthenticated', 'Guests are not let in on this server.');
-    await this.directory.open(principal);
+    const { isAdministrator } = await this.directory.open(principal);
+    // Who acts for him ends his logins, and reads and says what he may: that is for who may do the rest too.
+    if (isAdministrator && principal.key && !hasAllScopes(principal)) {
+      throw new ChatError('forbidden', 'Only an API key with all scopes acts for an administrator.');
+    }
     return principal;
   }
 }

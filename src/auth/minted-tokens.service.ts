@@ -5,7 +5,7 @@ import { ChatError } from '../errors/chat-error.js';
 import { isReserved } from '../protocol/index.js';
 import type { Minter, Principal } from './principal.js';
 import { SIGNING_MOMENT } from './revocation-statements.js';
-import { ADMIN_ROLE, ALL_SCOPES, hasScope } from './scopes.js';
+import { ADMIN_ROLE, hasAllScopes } from './scopes.js';
 import { MAX_MINTERS } from './token-claims.js';
 import { TokenService } from './tokens.service.js';
 
@@ -39,18 +39,18 @@ export class MintedTokens {
 
   /**
    * By an API key, for no longer than that lives.
-   * @throws {ChatError} `forbidden` when the token is to have the role `admin`, and who asks has not all that it brings; `validation_failed` for
-   * the id of a bot or a guest
+   * @throws {ChatError} `forbidden` when the token is to have the role `admin`, or is for an administrator, and who asks may not do all that he
+   * may; `validation_failed` for the id of a bot or a guest
    */
   async mint(by: Principal, { user, name, roles = [], expiresInSeconds }: MintedTokenDraft): Promise<MintedToken> {
     if (isReserved(user)) {
       const message = 'must not begin with bot: or guest:';
       throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'user', message }] });
     }
-    if (roles.includes(ADMIN_ROLE) && !ALL_SCOPES.every((scope) => hasScope(by, scope))) {
-      throw new ChatError('forbidden', 'Only who may do all that administrators may can make one.');
+    const [moment] = await this.sql.query<{ signed_at: number; is_administrator: boolean }>(SIGNING_MOMENT, [user]);
+    if ((roles.includes(ADMIN_ROLE) || moment!.is_administrator) && !hasAllScopes(by)) {
+      throw new ChatError('forbidden', 'Only who may do all that administrators may has a token signed for one.');
     }
-    const [moment] = await this.sql.query<{ signed_at: number }>(SIGNING_MOMENT, [user]);
     const fromKey = by.key?.id ?? by.fromKey;
     const asked = expiresInSeconds ?? this.config.accessTokenSeconds;
     const expiresIn = fromKey === undefined ? asked : Math.min(asked, Math.max(1, Math.floor((by.expiresAt - Date.now()) / 1000)));

@@ -1,5 +1,6 @@
 import type { RecordedAct } from '../bus/room-bus.js';
 import type { Statement } from '../database/sql.js';
+import { isAdministrator } from './administrators.js';
 
 /** What a statement answers that changes what counts: the acts that say so. None: nothing was changed. */
 export interface ActRow {
@@ -13,10 +14,10 @@ export interface ActRow {
 export const signedAt = (notBefore: string): string =>
   `extract(epoch FROM greatest(clock_timestamp(), ${notBefore} + interval '1 microsecond'))::float8`;
 
-/** For a token whose claims are not the database's. The user may be one whom the server has not seen yet. */
+/** For a token whose claims are not the database's, and whether its user is an administrator. He may be one whom the server has not seen yet. */
 export const SIGNING_MOMENT: Statement = {
-  name: 'signing_moment',
-  text: `SELECT ${signedAt('u.tokens_not_before')} AS signed_at FROM (VALUES ($1)) AS g(id) LEFT JOIN users u ON u.id = g.id`,
+  name: 'signing_moment_v2',
+  text: `SELECT ${signedAt('u.tokens_not_before')} AS signed_at, u.id IS NOT NULL AND ${isAdministrator('u')} AS is_administrator FROM (VALUES ($1)) AS g(id) LEFT JOIN users u ON u.id = g.id`,
 };
 
 export const REVOKED_SESSIONS: Statement = {

@@ -5,7 +5,8 @@ import { ApiExtension } from '@nestjs/swagger';
 /** What an API key may be made for, each with its line in the OpenAPI document. */
 export const SCOPES = {
   'users:read': 'List and read users, their sessions, bans and mutes.',
-  'users:write': 'Disable, ban, mute and sign out users who are no administrators, by their stored roles or a token of the last 30 days, and set their roles.',
+  'users:write':
+    'Disable, ban, mute and sign out users who are no administrators, by their stored roles or a token of the last 30 days, and set their roles.',
   'rooms:read': 'List and read all rooms and their members.',
   'rooms:write':
     'Change, archive and delete rooms, set their members, and ban and mute in them. It reads too: who sets members may make his bot one, of any room.',
@@ -14,7 +15,7 @@ export const SCOPES = {
   'reports:read': 'Read the queue of reports.',
   'reports:write': 'Decide reports; to remove a message takes `messages:write` too, to mute or ban its sender `users:write`.',
   'connections:read': 'List the open connections of all instances.',
-  'connections:write': 'Close connections.',
+  'connections:write': 'Close connections, but those of administrators.',
   'notices:write': 'Send notices.',
   'keys:read': 'List API keys.',
   'keys:write': 'Make and revoke API keys.',
@@ -22,8 +23,8 @@ export const SCOPES = {
   'stats:read': 'Read statistics.',
   'audit:read': 'Read and export the audit log.',
   'access:read': 'Ask who may do what, and why.',
-  'tokens:write': 'Sign access tokens for users.',
-  'users:act': 'Act as a user, by the header `Parley-User`.',
+  'tokens:write': 'Sign access tokens for users; for administrators only together with all other scopes.',
+  'users:act': 'Act as a user, by the header `Parley-User`; as an administrator only together with all other scopes.',
 } as const;
 
 export type Scope = keyof typeof SCOPES;
@@ -49,4 +50,9 @@ interface Holder {
 /** A user may do all by his role, a backend what its key has. */
 export function hasScope({ roles, key }: Holder, scope: Scope): boolean {
   return key ? key.scopes.includes(scope) : roles.includes(ADMIN_ROLE);
+}
+
+/** May do all that administrators may. */
+export function hasAllScopes(holder: Holder): boolean {
+  return ALL_SCOPES.every((scope) => hasScope(holder, scope));
 }

@@ -95,6 +95,8 @@ export class UserDirectory implements OnApplicationShutdown {
     });
     this.#stopListening = acts.listen((act) => {
       if (act.kind === 'status.chosen') this.#remember(act.user, act.status);
+      // He may have other roles.
+      if (act.kind === 'user.revoked') this.#known.delete(act.user);
     });
   }
 

@@ -227,6 +227,37 @@ describe('users, on two instances', () => {
       expect((await all()).filter((status) => status >= 300)).toEqual([]);
     });
 
+    it('acts as an administrator, and has a token signed for him, with all scopes alone, and closes none of his connections', async () => {
+      const makeKey = async (scopes: readonly string[]) =>
+        ((await root.done('POST', '/api-keys', { name: 'B', scopes })) as { key: string }).key;
+      const [full, lesser] = [await makeKey(ALL_SCOPES), await makeKey(['users:act', 'tokens:write', 'connections:write'])];
+      const { user } = await register('officer');
+      const socket = await there.connect(user.id);
+      const outcomes = async (token: string, { frames }: ChatClient) => {
+        const by = { authorization: `Bearer ${token}` };
+        const connections = '/v1/admin/connections';
+        const answers = await Promise.all([
+          here.http(null, 'GET', '/v1/me/sessions', undefined, { ...by, 'parley-user': user.id }),
+          here.http(null, 'POST', '/v1/admin/tokens', { user: user.id, name: 'A fool' }, by),
+          here.http(null, 'DELETE', `${connections}?user=${user.id}&dryRun=true`, undefined, by),
+          here.http(null, 'DELETE', `${connections}/${frames[0]!.data.connectionId}?dryRun=true`, undefined, by),
+        ]);
+        return answers.map(({ status }) => status);
+      };
+      expect(await outcomes(lesser, socket)).toEqual([200, 201, 200, 200]);
+      await root.done('PUT', `/users/${user.id}/roles`, { roles: ['admin'] });
+      await socket.closed;
+      const again = await there.connect(user.id, { token: ((await login('officer')).body as Login).accessToken });
+      expect(await outcomes(lesser, again)).toEqual([403, 403, 403, 403]);
+      expect(await outcomes(full, again)).toEqual([200, 201, 403, 403]);
+      for (const which of [`?user=${user.id}`, `/${again.frames[0]!.data.connectionId}`]) {
+        const by = { authorization: `Bearer ${lesser}` };
+        expect((await here.http(null, 'DELETE', `/v1/admin/connections${which}`, undefined, by)).status).toBe(403);
+      }
+      expect(again.socket.readyState).toBe(again.socket.OPEN);
+      await again.close();
+    });
+
     it('never gives the role admin back to whom an administrator takes it from at that moment', async () => {
       const { user } = await register('dismissed');
       for (let round = 0; round < 15; round++) {
