@@ -4,6 +4,7 @@ import { Acts } from '../changes/acts.js';
 import { ChangesFeed } from '../changes/changes-feed.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
+import { botId } from '../protocol/index.js';
 import { ExpiringMap } from './expiring-map.js';
 import type { Minter, Principal } from './principal.js';
 import { DISABLED_USERS, REVOKED_KEYS, REVOKED_SESSIONS, REVOKED_TOKENS, REVOKED_USERS } from './revocation-statements.js';
@@ -75,11 +76,15 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     const { userId, sessionId, key, fromKey = key?.id, mintedBy } = principal;
     const standing = this.standing(userId);
     if (standing !== 'valid') return standing;
+    // A key is its bot, whomever it acts for.
+    const standingOfBot = fromKey === undefined ? 'valid' : this.standing(botId(fromKey));
+    if (key && standingOfBot !== 'valid') return standingOfBot;
     const isRevoked =
       this.#isVoid(principal) ||
       (mintedBy !== undefined && mintedBy.some((minter) => this.#isVoid(minter) || this.standing(minter.userId) !== 'valid')) ||
       (sessionId !== null && this.#sessions.get(sessionId) === true) ||
       this.#isRevokedToken(principal) ||
+      standingOfBot !== 'valid' ||
       (fromKey !== undefined && this.#keys.has(fromKey));
     return isRevoked ? 'revoked' : 'valid';
   }

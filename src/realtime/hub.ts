@@ -99,12 +99,12 @@ export class Hub implements OnApplicationShutdown {
       case 'session.revoked':
       case 'token.revoked':
         return this.#closeInvalid(this.ofUser(act.user));
-      // His, and those by tokens that he had signed for others.
+      // His, and those by tokens that he had signed for others; of a bot, all that its key opened.
       case 'user.revoked':
       case 'user.banned':
       case 'user.disabled':
         this.#closeInvalid(this.ofUser(act.user));
-        return this.#closeInvalid(this.#mintedSessions());
+        return this.#closeInvalid(this.#lentSessions());
       // A key opens sockets of any user.
       case 'key.revoked':
         return this.#closeInvalid(this.sessions());
@@ -119,8 +119,12 @@ export class Hub implements OnApplicationShutdown {
     }
   }
 
-  *#mintedSessions(): Iterable<Session> {
-    for (const session of this.sessions()) if (session.principal.mintedBy !== undefined) yield session;
+  /** Those whose users owe them to somebody else: to another user, or to an API key. */
+  *#lentSessions(): Iterable<Session> {
+    for (const session of this.sessions()) {
+      const { mintedBy, fromKey, key } = session.principal;
+      if (mintedBy !== undefined || fromKey !== undefined || key !== undefined) yield session;
+    }
   }
 
   // Kicks and revocations may be among what this instance does not know of. Its clients come back, are asked for their tokens and

@@ -272,6 +272,42 @@ describe('a revoked key', () => {
   });
 });
 
+describe('a key whose bot is', () => {
+  it.each([
+    ['banned', 'ban', {}, ['DELETE', 'ban', undefined]],
+    ['disabled', 'disabled', { disabled: true }, ['PUT', 'disabled', { disabled: false }]],
+  ] as const)('%s acts for nobody, and what it got is void, on every instance, until that is lifted', async (_, path, body, lift) => {
+    const { key, botUser } = await make(['users:act', 'tokens:write']);
+    const acting = { 'parley-user': 'walter' };
+    expect((await call(key, 'GET', '/v1/me')).status).toBe(200);
+    const minted = (await call(key, 'POST', '/v1/admin/tokens', { user: 'wilma' })).body.accessToken as string;
+    const ticket = async (token: string, headers = {}) =>
+      `${there.wsUrl}?ticket=${(await call(token, 'POST', '/v1/auth/tickets', undefined, headers)).body.ticket as string}`;
+    const unused = await ticket(minted);
+    const sockets = await Promise.all([
+      ChatClient.connect(there.wsUrl, { token: key, headers: acting }),
+      ChatClient.connect(there.wsUrl, { token: minted }),
+      ChatClient.connect(await ticket(key, acting)),
+    ]);
+    const own = await there.connect('walter');
+    const statuses = async (server: ChatServer) =>
+      Promise.all([
+        call(key, 'GET', '/v1/me', undefined, acting, server).then(({ status }) => status),
+        call(minted, 'GET', '/v1/me', undefined, {}, server).then(({ status }) => status),
+      ]);
+    const bot = `/v1/admin/users/${encodeURIComponent(botUser)}`;
+    expect((await call(admin(), 'PUT', `${bot}/${path}`, body)).status).toBeLessThan(300);
+    expect(await Promise.all(sockets.map(async ({ closed }) => (await closed).code))).toEqual([4203, 4101, 4101]);
+    for (const server of [here, there]) expect(await statuses(server)).toEqual([403, 401]);
+    expect((await refusedUpgrade(unused)).status).toBe(401);
+    expect(own.socket.readyState).toBe(own.socket.OPEN);
+    await own.close();
+    const [method, lifted, order] = lift;
+    expect((await call(admin(), method, `${bot}/${lifted}`, order)).status).toBeLessThan(300);
+    await until(async () => (await statuses(there)).every((status) => status === 200), 'it acts again');
+  });
+});
+
 describe('an administrator who is dismissed', () => {
   const mint = async (by: string, user: string, roles: string[] = [], server = here) =>
     (await call(by, 'POST', '/v1/admin/tokens', { user, roles, expiresInSeconds: 86_400 }, {}, server)).body.accessToken as string;
