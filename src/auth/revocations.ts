@@ -69,7 +69,7 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
     const verdict = this.verdict(principal);
     if (verdict === 'banned') throw bannedUser();
     if (verdict === 'disabled') throw disabledUser();
-    if (verdict === 'revoked') throw revoked();
+    if (verdict === 'revoked') throw principal.issuedAt === 0 && this.#isVoid(principal) ? undatedToken() : revoked();
   }
 
   verdict(principal: Principal): 'valid' | 'banned' | 'disabled' | 'revoked' {
@@ -175,6 +175,13 @@ export class Revocations implements OnModuleInit, OnApplicationShutdown {
 
 export function revoked(): ChatError {
   return new ChatError('unauthenticated', 'The access token or API key has been revoked.');
+}
+
+function undatedToken(): ChatError {
+  return new ChatError(
+    'unauthenticated',
+    'The access token has been revoked: once its user was signed out, only tokens with an iat count.',
+  );
 }
 
 export function bannedUser(): ChatError {

@@ -209,6 +209,13 @@ describe('a sign-out', () => {
     await here.get(AccessControl).revokeUser(user);
     expect((await socket.closed).code).toBe(4101);
     expect(await status(ahead)).toBe(401);
+    const undated = await here.http(null, 'GET', '/v1/me', undefined, {
+      authorization: `Bearer ${here.signed({ sub: user, iat: undefined })}`,
+    });
+    expect(undated.body).toMatchObject({
+      code: 'unauthenticated',
+      message: 'The access token has been revoked: once its user was signed out, only tokens with an iat count.',
+    });
     expect(await status(here.signed({ sub: user, iat: iat + 3_600, exp: iat + 7_200 }))).toBe(401);
     expect(await status(await mint(user))).toBe(200);
   });
