@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { type CryptoKey, errors, type LocalJWKSet } from 'jose';
 import { ChatError } from '../errors/chat-error.js';
 import { readKeySet } from './provider-key-set.js';
-import type { TokenHeader } from './token-claims.js';
+import { CLOCK_TOLERANCE_SECONDS, type TokenHeader } from './token-claims.js';
 
 /** The provider is asked at most so often, whatever tokens come, and whether it answers or not. */
 export const ASK_EVERY_MS = 10_000;
@@ -31,9 +31,11 @@ export class ProviderKeys {
    * The keys by which a token with this header may be signed, as a rule one; where the token names none, each of its algorithm. Those that
    * are known come first; when they are not taken, the provider is asked, but for a token whose very key is known.
    * Where the header says that keys lie is never looked at.
-   * @throws {ChatError} `unavailable`, behind the keys that are known, when the provider does not answer
+   * @param iat as the token has it, which proves nothing yet
+   * @throws {ChatError} `unavailable`, behind the keys that are known, when the provider does not answer, and when the token names a key that
+   * may be newer than its last answer, while it may not be asked again
    */
-  async *candidates(header: TokenHeader): AsyncGenerator<CryptoKey> {
+  async *candidates(header: TokenHeader, iat: unknown): AsyncGenerator<CryptoKey> {
     if (this.#keys === null) await this.#ask();
     else if (Date.now() - this.#loadedAt > STALE_MS) this.refresh();
     const known = this.#keys!;
@@ -44,7 +46,20 @@ export class ProviderKeys {
     }
     if (isKnown && header.kid !== undefined) return;
     await this.#ask();
-    if (this.#keys !== known) yield* matching(this.#keys!, header);
+    const given = this.#keys!;
+    for await (const key of given === known ? [] : matching(given, header)) {
+      isKnown = true;
+      yield key;
+    }
+    if (!isKnown && header.kid !== undefined) this.#assertAskedSince(iat);
+  }
+
+  // Else who sends a name of fancy ahead of a rotation would have the new key's users refused for good.
+  #assertAskedSince(iat: unknown): void {
+    const now = Date.now();
+    const isPlausible = typeof iat === 'number' && iat * 1000 <= now + CLOCK_TOLERANCE_SECONDS * 1000;
+    if (!isPlausible || iat * 1000 <= this.#askedAt) return;
+    throw unavailable(Math.max(1, this.#askedAt + ASK_EVERY_MS - now));
   }
 
   /** Asks the provider; nobody waits for it, and a failure is in the log. */
@@ -67,12 +82,13 @@ export class ProviderKeys {
       this.#loadedAt = Date.now();
     } catch (cause) {
       this.#logger.warn({ err: cause }, "The identity provider's keys cannot be had; those that it gave last are kept.");
-      throw new ChatError('unavailable', "The token's key cannot be had from the identity provider now.", {
-        retryAfterMs: ASK_EVERY_MS,
-        cause,
-      });
+      throw unavailable(ASK_EVERY_MS, cause);
     }
   }
+}
+
+function unavailable(retryAfterMs: number, cause?: unknown): ChatError {
+  return new ChatError('unavailable', "The token's key cannot be had from the identity provider now.", { retryAfterMs, cause });
 }
 
 async function* matching(keys: LocalJWKSet, { alg, kid }: TokenHeader): AsyncGenerator<CryptoKey> {

@@ -33,14 +33,15 @@ export class ProviderTokens {
   }
 
   /**
-   * @throws {ChatError} `unavailable` when the key can neither be had nor is known; `unauthenticated` for an id that is not the provider's to give
+   * @throws {ChatError} `unavailable` when the key can neither be had now nor is known; `unauthenticated` for an id that is not the provider's to give
    * @throws {UnusableClaim | errors.JOSEError} of which JWTExpired is one
    */
   async verify(token: string, header: TokenHeader, { clockTolerance }: { clockTolerance: number }): Promise<Principal> {
     // Before its key is looked for: a stranger's token is no reason to ask the provider.
-    if (decodeJwt(token).iss !== this.#terms.issuer) throw new errors.JWTInvalid('another issuer');
+    const { iss, iat } = decodeJwt(token);
+    if (iss !== this.#terms.issuer) throw new errors.JWTInvalid('another issuer');
     let trials = 0;
-    for await (const key of this.#keys.candidates(header)) {
+    for await (const key of this.#keys.candidates(header, iat)) {
       const claims = await this.#claimsBy(key, token, clockTolerance);
       // Neither the mark nor the logins of this server are in it, whatever it says.
       if (claims) return principalOf({ ...claims, parley: undefined, sid: undefined }, this.#claims);

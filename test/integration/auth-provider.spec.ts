@@ -209,11 +209,13 @@ describe('a token of the identity provider', () => {
     const own = await provider.token(stranger, {}, { jku: elsewhere.url, x5u: elsewhere.url });
     expect(await outcome(own)).toBe('unauthenticated');
     const asked = provider.requests;
+    // Made before the provider was asked last.
+    const iat = Math.floor(Date.now() / 1000) - 60;
     const kids = ['../x', '../../keys', "' OR '1'='1", '__proto__', 'constructor', '', elsewhere.url, 0, null, {}, ['rsa-1']];
     for (const kid of kids) {
-      const token = await provider.token(rsa, {}, {}).then((text) => withHeader(text, { alg: 'RS256', kid }));
+      const token = await provider.token(rsa, { iat }).then((text) => withHeader(text, { alg: 'RS256', kid }));
       expect([kid, await outcome(token)]).toEqual([kid, 'unauthenticated']);
-      expect([kid, await outcome(await provider.token(stranger, {}, { kid: JSON.stringify(kid), jku: elsewhere.url }))]).toEqual([
+      expect([kid, await outcome(await provider.token(stranger, { iat }, { kid: JSON.stringify(kid), jku: elsewhere.url }))]).toEqual([
         kid,
         'unauthenticated',
       ]);
@@ -303,6 +305,27 @@ describe('rotation', () => {
     pass(ASK_EVERY_MS);
     expect(await outcome(tokens[0]!)).toBe('unauthenticated');
     expect(provider.requests).toBe(before + 2);
+  });
+
+  it('right behind a key of fancy is not held against the new key: its tokens are to be tried again when the provider may be asked', async () => {
+    const next = await provider.key('ec-1', 'ES256', { isPublished: false });
+    const from = (Math.ceil(Date.now() / 1000) + ASK_EVERY_MS / 1000) * 1000;
+    const at = (ms: number) => jest.spyOn(Date, 'now').mockReturnValue(from + ms);
+    const now = () => Math.floor(Date.now() / 1000);
+    const fancy = (iat: unknown) => provider.token(rsa, { iat }, { kid: 'fancy' });
+    at(0);
+    expect(await outcome(await fancy(now()))).toBe('unauthenticated');
+    await provider.publish(next);
+    at(2_000);
+    const fresh = await provider.token(next);
+    expect(await me(fresh)).toMatchObject({ status: 503, code: 'unavailable', retryAfter: '8' });
+    // What was made before, or cannot have been made, is refused as ever, and so is a forgery by a key that is known.
+    for (const iat of [now() - 60, now() + 60, 'now', undefined])
+      expect([iat, await outcome(await fancy(iat))]).toEqual([iat, 'unauthenticated']);
+    const stranger = await provider.key('rsa-2', 'RS256', { isPublished: false });
+    expect(await outcome(await provider.token(stranger, {}, { kid: rsa.kid }))).toBe('unauthenticated');
+    at(10_000);
+    expect(await outcome(fresh)).toBe(200);
   });
 
   it('does not ask for a token of another issuer', async () => {
