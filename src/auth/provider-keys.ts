@@ -21,6 +21,7 @@ export class ProviderKeys {
   #answer: Promise<void> = Promise.resolve();
   #askedAt = -Infinity;
   #loadedAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly url: string,
@@ -37,7 +38,7 @@ export class ProviderKeys {
    */
   async *candidates(header: TokenHeader, iat: unknown): AsyncGenerator<CryptoKey> {
     if (this.#keys === null) await this.#ask();
-    else if (Date.now() - this.#loadedAt > STALE_MS) this.refresh();
+    else if (Date.now() - this.#loadedAt > STALE_MS) this.#refresh();
     const known = this.#keys!;
     let isKnown = false;
     for await (const key of matching(known, header)) {
@@ -62,8 +63,20 @@ export class ProviderKeys {
     throw unavailable(Math.max(1, this.#askedAt + ASK_EVERY_MS - now));
   }
 
-  /** Asks the provider; nobody waits for it, and a failure is in the log. */
-  refresh(): void {
+  /**
+   * Asks the provider, now and whenever the keys are stale, also while no token comes: a key that was taken back opens nothing later on.
+   * Nobody waits for it, and a failure is in the log. Until `stop`.
+   */
+  start(): void {
+    this.#refresh();
+    this.#timer = setInterval(() => this.#refresh(), STALE_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #refresh(): void {
     this.#ask().catch(() => {});
   }
 

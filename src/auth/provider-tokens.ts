@@ -17,7 +17,7 @@ export class ProviderTokens {
   static of(config: Config): ProviderTokens | null {
     if (config.authJwksUrl === null) return null;
     const tokens = new ProviderTokens(config.authJwksUrl, config);
-    tokens.#keys.refresh();
+    tokens.#keys.start();
     return tokens;
   }
 
@@ -26,6 +26,11 @@ export class ProviderTokens {
     this.#keys = new ProviderKeys(url, authJwksAlgorithms);
     this.#terms = { issuer: authJwksIssuer!, audience: authJwksAudience!, algorithms: [...authJwksAlgorithms], requiredClaims: ['exp'] };
     this.#claims = { name: config.authNameClaim, roles: config.authRolesClaim };
+  }
+
+  /** Asks for no keys by itself any more. */
+  stop(): void {
+    this.#keys.stop();
   }
 
   takes(algorithm: string): boolean {

@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { JwtService, TokenExpiredError } from '@nestjs/jwt';
 import { errors } from 'jose';
 import { randomUUID } from 'node:crypto';
@@ -31,7 +31,7 @@ const WARN_EVERY_MS = 60_000;
 
 /** Access tokens (JWT): those of this server, signed with its secret by whomever, and those of the identity provider if there is one. */
 @Injectable()
-export class TokenService {
+export class TokenService implements OnApplicationShutdown {
   readonly #logger = new Logger(TokenService.name);
   readonly #secrets: SharedSecrets;
   readonly #provider: ProviderTokens | null;
@@ -44,6 +44,10 @@ export class TokenService {
   ) {
     this.#secrets = new SharedSecrets(jwt, config.jwtSecrets);
     this.#provider = ProviderTokens.of(config);
+  }
+
+  onApplicationShutdown(): void {
+    this.#provider?.stop();
   }
 
   sign({ sub, signedAt, fromKey, mintedBy, ...claims }: AccessClaims, seconds = this.config.accessTokenSeconds): Promise<string> {

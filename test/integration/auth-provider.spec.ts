@@ -276,6 +276,22 @@ describe('rotation', () => {
     expect(await outcome(fresh)).toBe(200);
   });
 
+  it('is learned of while no token comes: a key that was withdrawn opens nothing after five quiet minutes', async () => {
+    const timers = jest.spyOn(globalThis, 'setInterval');
+    const quiet = await start();
+    const ticks = timers.mock.calls.filter(([, ms]) => ms === STALE_MS).map(([tick]) => tick);
+    expect(await outcome(await provider.token(rsa), quiet)).toBe(200);
+    await provider.key('ec-1', 'ES256');
+    provider.withdraw(rsa.kid);
+    pass(STALE_MS);
+    const asked = provider.requests;
+    for (const tick of ticks) (tick as () => void)();
+    await until(() => provider.requests === asked + 1, 'the provider is asked');
+    const token = await provider.token(rsa);
+    await until(async () => (await refusedUpgrade(quiet.wsUrl, { token }).catch(() => null))?.status === 401, 'the key opens nothing');
+    expect(provider.requests).toBe(asked + 1);
+  });
+
   it('of a provider that names no keys: each of the algorithm is tried, new ones as soon as they are published', async () => {
     const nameless = (key: ProviderKey) => provider.token(key, {}, { kid: undefined });
     const next = await provider.key('rsa-2', 'RS256');
