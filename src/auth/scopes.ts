@@ -13,7 +13,8 @@ export const SCOPES = {
   'messages:read': 'Find and read messages of all rooms.',
   'messages:write': 'Remove messages, and bring back what was removed.',
   'reports:read': 'Read the queue of reports.',
-  'reports:write': 'Decide reports; to remove a message takes `messages:write` too, to mute or ban its sender `users:write`.',
+  'reports:write':
+    'Decide reports; to remove a message takes `messages:write` too, to mute or ban its sender `users:write`, to dismiss what a room decided as a mute or a ban `rooms:write`.',
   'connections:read': 'List the open connections of all instances.',
   'connections:write': 'Close connections, but those of administrators.',
   'notices:write': 'Send notices.',

@@ -113,8 +113,9 @@ export class ReportsController {
     summary: 'Decide a report',
     description:
       'A mute or a ban is one on the whole server. All open reports of the same thing are closed with it, and what a room’s moderators decided is ' +
-      'decided anew. The same decision again changes nothing; `conflict` when an administrator made another, a user is to be removed, or what is neither mute nor ban has an `until`. ' +
-      'A key needs the scope of what is decided too: `messages:write` to remove, `users:write` to mute or ban.',
+      'decided anew: to dismiss it lifts the mute or the ban in the room that they decided, unless it was set anew since, and any other decision leaves that as it is; a message that they removed is brought back by ' +
+      '`…/restore` alone. The same decision again changes nothing, also where its act was undone since; `conflict` when an administrator made another, a user is to be removed, or what is neither mute nor ban has an `until`. ' +
+      'A key needs the scope of what is decided too: `messages:write` to remove, `users:write` to mute or ban, `rooms:write` to dismiss what a room decided as a mute or a ban.',
   })
   @ApiOkResponse({ type: ReportBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')

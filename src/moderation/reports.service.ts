@@ -16,7 +16,7 @@ import { RoomAccess } from '../rooms/access.service.js';
 import { requireUnderLock, targetFacts } from '../rooms/membership-changes.js';
 import type { Page } from '../rooms/page-cursor.js';
 import { OWN_REPORT } from '../rooms/room-access.js';
-import { banUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
+import { banUnderLock, liftUnderLock, muteUnderLock } from '../rooms/room-sanctions.js';
 import { type PageRequest, RoomsRepository } from '../rooms/rooms.repository.js';
 import { removeUnderLock } from './message-removals.service.js';
 import {
@@ -122,24 +122,26 @@ export class Reports {
 
   /**
    * As `resolveInRoom`, for administrators: a mute or a ban is one on the whole server, and what a room's moderators decided is decided anew.
+   * Who dismisses it lifts the mute or the ban in the room that they decided.
    * @throws {ChatError} conflict also when a user is to be removed; forbidden when a key lacks the scope of what is decided
    */
   async resolve(caller: Principal, id: string, order: Omit<Resolution, 'by'>): Promise<ReportView> {
     const resolution = { ...order, by: caller.userId };
     const { decision } = resolution;
-    const scope = ACT_SCOPES[decision];
-    if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
+    requireScope(caller, ACT_SCOPES[decision]);
     const report = await this.reports.find(id);
     if (report.user_id === caller.userId) throw new ChatError('forbidden', OWN_REPORT);
     const { room_id: room } = report;
     if (decision === 'remove' && room === null)
       throw new ChatError('conflict', 'The report is about a user: there is no message to remove.');
+    const isOfRoom = room !== null && (decision === 'remove' || decision === 'dismiss');
     // What was said in a room that is gone is gone with it: to decide so is all there is to do.
-    const isInLog = decision === 'remove' && (await this.rooms.find(room!)) !== null;
-    if (!isInLog) await this.#resolveOnServer(caller, report, resolution);
+    if (!isOfRoom || (await this.rooms.find(room)) === null) await this.#resolveOnServer(caller, report, resolution);
     else {
-      await this.log.transact(room!, async (tx) => {
-        if (await decideReport(tx.manager, id, resolution, 'server')) await removeReported(tx, report, resolution);
+      await this.log.transact(room, async (tx) => {
+        if (!(await decideReport(tx.manager, id, resolution, 'server'))) return;
+        if (decision === 'remove') await removeReported(tx, report, resolution);
+        else await liftOverruled(tx, id, caller);
       });
     }
     return reportView(await this.reports.find(id), 'admin');
@@ -171,6 +173,19 @@ export class Reports {
       return { report: reportView(made!, 'admin'), created: true };
     });
   }
+}
+
+function requireScope(caller: Principal, scope: Scope | null): void {
+  if (scope !== null && !hasScope(caller, scope)) throw new ChatError('forbidden', `To decide this takes the scope ${scope} too.`);
+}
+
+// Asked for behind the decision, since the room may have decided in the meantime.
+async function liftOverruled(tx: LogTransaction, id: string, caller: Principal): Promise<void> {
+  const [report] = await tx.manager.query<ReportRow[]>(FIND_REPORT.text, [id]);
+  const { overruled, user_id: user } = report!;
+  if (overruled?.decision !== 'ban' && overruled?.decision !== 'mute') return;
+  requireScope(caller, 'rooms:write');
+  await liftUnderLock(tx, overruled.decision, user, overruled);
 }
 
 interface WaitRow {

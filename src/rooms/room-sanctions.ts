@@ -42,6 +42,16 @@ export async function muteUnderLock(tx: LogTransaction, caller: Caller, user: st
   return keep(tx, RoomMuteEntity, callerId(caller), user, order);
 }
 
+/** Lifts the ban or the mute that `by` set for this reason; one that was set anew since is another, and stays. */
+export async function liftUnderLock(
+  tx: LogTransaction,
+  kind: 'ban' | 'mute',
+  userId: string,
+  { by: byUser, reason }: { by: string; reason: string },
+): Promise<void> {
+  await tx.manager.delete(kind === 'ban' ? RoomBanEntity : RoomMuteEntity, { roomId: tx.room.id, userId, byUser, reason });
+}
+
 type Kind = typeof RoomBanEntity | typeof RoomMuteEntity;
 
 async function keep(

@@ -229,6 +229,39 @@ describe('reports', () => {
     expect([await list('room'), await list('server')]).toEqual([[], [decided]]);
   });
 
+  it.each(['ban', 'mute'])(
+    'that a room has decided as a %s, and an administrator dismisses, are lifted in the room, and nothing that was set since',
+    async (decision) => {
+      const [ann, bob] = [name(), name()];
+      const room = await server.room(ann, 'public', [bob]);
+      const decidedByRoom = async () => {
+        const path = `/rooms/${room}/messages/${await send(bob, room, 'hm')}/reports`;
+        const { id } = await ask(ann, 'POST', path, 201, { reason: 'abuse' });
+        await ask(ann, 'POST', `/rooms/${room}/reports/${id}/resolve`, 200, { decision, reason: 'Abuse' });
+        return id as string;
+      };
+      const dismiss = (id: string) => ask('root', 'POST', `/admin/reports/${id}/resolve`, 200, { decision: 'dismiss', reason: 'No abuse' });
+      const sanctions = async () => (await ask(ann, 'GET', `/rooms/${room}/${decision}s`, 200)).items as object[];
+      const first = await decidedByRoom();
+      expect(await sanctions()).toMatchObject([{ user: bob, reason: 'Abuse' }]);
+
+      const { key } = await ask('root', 'POST', '/admin/api-keys', 201, { name: 'Desk', scopes: ['reports:write'] });
+      const authorization = `Bearer ${key as string}`;
+      const order = { decision: 'dismiss', reason: 'No abuse' };
+      const byKey = await server.http(null, 'POST', `/v1/admin/reports/${first}/resolve`, order, { authorization });
+      expect([byKey.status, byKey.body.message]).toEqual([403, 'To decide this takes the scope rooms:write too.']);
+      expect(await sanctions()).toHaveLength(1);
+
+      expect(await dismiss(first)).toMatchObject({ resolution: { decision: 'dismiss' }, overruled: { decision } });
+      expect(await sanctions()).toEqual([]);
+      if (decision === 'ban') await ask(bob, 'POST', `/rooms/${room}/join`, 200);
+      const second = await decidedByRoom();
+      await ask(ann, 'PUT', `/rooms/${room}/${decision}s/${bob}`, 200, { reason: 'Spam, too' });
+      await dismiss(second);
+      expect(await sanctions()).toMatchObject([{ user: bob, reason: 'Spam, too' }]);
+    },
+  );
+
   it('are so many an hour, all at once too, and it is told when there may be more', async () => {
     const [ann, bob, known] = [name(), name(), name()];
     await ask(known, 'GET', '/me', 200);
