@@ -285,7 +285,7 @@ describe('rotation', () => {
     provider.withdraw(rsa.kid);
     pass(STALE_MS);
     const asked = provider.requests;
-    for (const tick of ticks) (tick as () => void)();
+    for (const tick of ticks) tick();
     await until(() => provider.requests === asked + 1, 'the provider is asked');
     const token = await provider.token(rsa);
     await until(async () => (await refusedUpgrade(quiet.wsUrl, { token }).catch(() => null))?.status === 401, 'the key opens nothing');
