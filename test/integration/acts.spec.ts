@@ -180,7 +180,9 @@ describe('without a bus between the instances', () => {
     // Of another signer, whose clock may be ahead.
     for (const iat of [issuedAt - 1, issuedAt + 2])
       await expect(there.connect(name, { token: there.signed({ sub: name, iat }) })).rejects.toThrow('401');
-    const { accessToken } = await here.get(MintedTokens).mint({ userId: 'root', issuedAt, roles: ['admin'] } as unknown as Principal, { user: name });
+    const { accessToken } = await here
+      .get(MintedTokens)
+      .mint({ userId: 'root', issuedAt, roles: ['admin'] } as unknown as Principal, { user: name });
     const next = await there.connect(name, { token: accessToken });
     const [one, two] = await Promise.all(
       ['one', 'two'].map((jti) => there.connect(other, { token: there.signed({ sub: other, jti: `${other}-${jti}` }) })),
