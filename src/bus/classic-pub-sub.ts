@@ -37,7 +37,7 @@ export class ClassicPubSub implements PubSub {
   }
 
   connect(): Redis {
-    return this.connections.subscriber();
+    return this.connections.subscriber('bus');
   }
 
   group(channels: readonly string[]): readonly (readonly string[])[] {

@@ -68,7 +68,7 @@ export class ShardedPubSub implements PubSub {
 
   connect(home: string): Redis {
     const colon = home.lastIndexOf(':');
-    return this.connections.subscriber({ host: home.slice(0, colon), port: Number(home.slice(colon + 1)) });
+    return this.connections.subscriber('bus', { host: home.slice(0, colon), port: Number(home.slice(colon + 1)) });
   }
 
   group(channels: readonly string[]): readonly (readonly string[])[] {

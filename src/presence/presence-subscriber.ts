@@ -34,7 +34,7 @@ export class PresenceSubscriber {
   }
 
   open(): void {
-    const client = this.connections.subscriber(this.nodes[this.#attempts++ % this.nodes.length]);
+    const client = this.connections.subscriber('presence', this.nodes[this.#attempts++ % this.nodes.length]);
     this.#client = client;
     this.#heardAt = performance.now();
     client.on('ready', () => void this.#subscribe(client));

@@ -61,14 +61,15 @@ export class RedisConnections implements OnApplicationShutdown {
 
   /**
    * A connection of the caller's own, for subscribing: its subscriptions are not renewed when it reconnects.
+   * @param whose for the log, which tells of each connection by itself
    * @param node one node of a cluster, since sharded channels are heard only where they live; not given where there is no cluster
    */
-  subscriber(node?: RedisNode): Redis {
+  subscriber(whose: 'bus' | 'presence', node?: RedisNode): Redis {
     const options: RedisOptions = { ...NODE_OPTIONS, autoResubscribe: false, retryStrategy: backoff };
     const client = node
       ? new Redis({ ...options, ...credentials(this.config.redisUrl), ...node })
       : new Redis(this.config.redisUrl[0]!, options);
-    return this.#keep(client, node ? `subscriber of ${node.host}:${node.port}` : 'subscriber');
+    return this.#keep(client, `${whose}, hearing${node ? ` at ${node.host}:${node.port}` : ''}`);
   }
 
   onApplicationShutdown(): void {

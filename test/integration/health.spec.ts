@@ -132,10 +132,15 @@ describe('health of one of several instances', () => {
   });
 
   it('is degraded while Redis is not there, and says neither where it is nor where it was sought', async () => {
+    const warned = jest.spyOn(Logger.prototype, 'warn');
     await redis.down();
     const [status, body] = await becomes('degraded');
     expect([status, body]).toEqual(degraded);
     expect(JSON.stringify(body)).not.toMatch(/127\.0\.0\.1|localhost|\d{4}/);
+    for (const whose of ['bus', 'presence']) {
+      const isTold = () => warned.mock.calls.some(([line]) => String(line).startsWith(`Redis (${whose}, hearing) is away`));
+      await until(isTold, `the log tells that the ${whose} does not hear`);
+    }
     await redis.up();
     expect(await becomes('ok')).toEqual(ok);
   });

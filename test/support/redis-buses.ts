@@ -23,7 +23,7 @@ export function startRedisBus(urls: string, { cluster = false, publishesVia = ur
   }) as [RedisConnections, RedisConnections];
   const connections: Pick<RedisConnections, 'publisher' | 'subscriber'> = {
     publisher: () => publishing.publisher(),
-    subscriber: (node) => hearing.subscriber(node),
+    subscriber: (whose, node) => hearing.subscriber(whose, node),
   };
   const echo = `${BUS_PREFIX}:echo:${instanceId}`;
   const pubSub = cluster ? new ShardedPubSub(connections, echo) : new ClassicPubSub(connections, echo);
