@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -17,6 +18,7 @@ import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { BuiltServer, type BuiltServerOptions, copyBuild } from '../support/built-server.js';
 import { until } from '../support/until.js';
 
@@ -120,6 +122,22 @@ describe('the built server on one data folder, from its first start on', () => {
     const second = start();
     expect(await second.exited).toEqual({ code: 1, signal: null });
     expect(second.output).toMatch(/^Parley cannot start: the data folder is in use by the process \d+ \(.+server\.lock\)\n$/);
+    expect((await fetch(`${base}/health/ready`)).status).toBe(200);
+  });
+
+  it('lets no migrations run beside it, and says so in a line', async () => {
+    const args = ['node_modules/typeorm/cli.js', 'migration:run', '-d', 'dist/ormconfig.js'];
+    const env = { PATH: process.env.PATH, DATA_DIR: at() };
+    const refused = promisify(execFile)(process.execPath, args, { env }).then(
+      () => null,
+      ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, output: stdout + stderr }),
+    );
+    expect(await refused).toEqual({
+      code: 1,
+      output: expect.stringMatching(
+        /^Migrations cannot run: the data folder is in use by the process \d+ \(.+server\.lock\)\n$/,
+      ) as unknown,
+    });
     expect((await fetch(`${base}/health/ready`)).status).toBe(200);
   });
 
