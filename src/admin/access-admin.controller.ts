@@ -18,7 +18,7 @@ export class AccessAdminController {
   @ApiOperation({
     summary: 'May this user do this in that room, and why?',
     description:
-      'By the very function that decides it, in the words that the user would be told; caps are asked too, limits of rates are not. With `target`, ' +
+      'By the very function that decides it, in the words that the user would be told. Caps are counted for the answer, limits of rates are not asked. With `target`, ' +
       'acts on a member are judged for him; without it as far as they do not depend on whom. Acts on messages are judged for what would change ' +
       'something.',
   })

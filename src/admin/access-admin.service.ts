@@ -89,7 +89,10 @@ interface CountsRow {
   rooms: number;
 }
 
-/** Says who may do what, by the very function that decides it, and by facts that are read as those who ask it read them. */
+/**
+ * Says who may do what, by the very function that decides it, and by facts that are read as those who ask it read them. Only the caps are
+ * decided elsewhere, under the locks of those who count: here they are counted as well, without a lock, in the same order.
+ */
 @Injectable()
 export class AccessAdminService {
   constructor(
