@@ -61,6 +61,12 @@ describe('README.md', () => {
     expect(foldersOf(test!.split('\nbench/')[0]!)).toEqual(foldersIn('test'));
   });
 
+  it('shows every file that lies in src itself, and no other', () => {
+    const shown = [...tree.split('test/\n')[0]!.matchAll(/[\w.-]+\.ts\b/g)].map(([name]) => name);
+    const there = readdirSync('src').filter((name) => name.endsWith('.ts'));
+    expect(shown.sort()).toEqual(there.sort());
+  });
+
   it('names settings that exist, with their defaults', () => {
     for (const row of tableOf('README.md', 'setting')) {
       const setting = unquoted(row['setting']!) as keyof typeof SETTINGS.shape;
