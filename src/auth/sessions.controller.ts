@@ -33,11 +33,12 @@ export class SessionsController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'End a login of the caller',
-    description: 'Its refresh tokens, its access tokens and its sockets end, on every instance. No error when it has ended before.',
+    description:
+      'Its refresh tokens, its access tokens and its sockets end, on every instance. No error when it has ended before. `forbidden` to an API key that acts for an administrator, and to a token that one minted for him.',
   })
   @ApiNoContentResponse()
-  @ApiErrors('validation_failed', 'unauthenticated', 'not_found')
-  async end(@CurrentUser() { userId }: Principal, @Param() { session }: OwnSessionParamsDto): Promise<void> {
-    if (!(await this.access.endSession(userId, session))) throw new ChatError('not_found', 'There is no such login.');
+  @ApiErrors('validation_failed', 'unauthenticated', 'forbidden', 'not_found')
+  async end(@CurrentUser() caller: Principal, @Param() { session }: OwnSessionParamsDto): Promise<void> {
+    if (!(await this.access.endSession(caller.userId, session, caller))) throw new ChatError('not_found', 'There is no such login.');
   }
 }

@@ -250,6 +250,11 @@ describe('users, on two instances', () => {
       const again = await there.connect(user.id, { token: ((await login('officer')).body as Login).accessToken });
       expect(await outcomes(lesser, again)).toEqual([403, 403, 403, 403]);
       expect(await outcomes(full, again)).toEqual([200, 201, 403, 403]);
+      const { items } = (await root.done('GET', `/users/${user.id}/sessions`)) as { items: { id: string }[] };
+      const his = { authorization: `Bearer ${full}` };
+      const token = (await here.http(null, 'POST', '/v1/admin/tokens', { user: user.id }, his)).body.accessToken as string;
+      for (const by of [{ ...his, 'parley-user': user.id }, { authorization: `Bearer ${token}` }])
+        expect((await here.http(null, 'DELETE', `/v1/me/sessions/${items[0]!.id}`, undefined, by)).status).toBe(403);
       for (const which of [`?user=${user.id}`, `/${again.frames[0]!.data.connectionId}`]) {
         const by = { authorization: `Bearer ${lesser}` };
         expect((await here.http(null, 'DELETE', `/v1/admin/connections${which}`, undefined, by)).status).toBe(403);
