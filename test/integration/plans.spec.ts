@@ -34,6 +34,7 @@ describe('a plan that was made while the tables were empty reads few pages of la
       [
         ['u1', 'u9', 'new'],
         ['A', null, null],
+        [true, false, false],
       ],
     ],
     [
