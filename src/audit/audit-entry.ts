@@ -24,7 +24,7 @@ export interface AuditEntry {
   actor: AuditActor;
   /** To what it was done, such as `{user: 'u7'}` or `{room: '…', seq: '12'}`. */
   target: Readonly<Record<string, string>> | null;
-  /** As `clientAddress` says. Of refusals that were counted it may be their network. */
+  /** As `clientAddress` says. Of refusals that were counted it may be their network, or none. */
   address: string | null;
   requestId: string | null;
   /** What else is worth knowing. Never a secret: no password, no token, no text of a message. */

@@ -13,6 +13,12 @@ const refusal = (address: string | null, actor = 'ada', action: AuditEntry['acti
   requestId: 'r1',
 });
 
+/** By somebody whose token or key was verified. */
+const proven = (address: string, id: string, action: AuditEntry['action'] = 'user.ban', kind: 'user' | 'key' = 'user'): AuditEntry => ({
+  ...refusal(address, id, action),
+  actor: { kind, id },
+});
+
 /** How many of the refusals have a row of their own. */
 const rowsOf = (window: RefusalWindow, refusals: Iterable<AuditEntry>) => {
   let rows = 0;
@@ -75,6 +81,39 @@ describe('a flood of refusals', () => {
   });
 });
 
+describe('who was proved by his credentials', () => {
+  it('has his row beside a flood of others from his own address, and beside floods from everywhere', () => {
+    const window = new RefusalWindow();
+    for (const name of range(1_000)) window.isFolded(refusal('10.1.5.9', `u${name}`));
+    for (const region of range(2_000)) window.isFolded(refusal(v6(region, 1, 1)));
+    for (const action of ['user.ban', 'room.delete'] as const) expect(window.isFolded(proven('10.1.5.9', 'mallory', action))).toBe(false);
+  });
+
+  it.each(['user', 'key'] as const)('is told apart from all others of his network, and counted by his name: a %s', (kind) => {
+    const window = new RefusalWindow();
+    for (const name of range(200)) expect(window.isFolded(proven('10.1.5.9', `u${name}`, 'user.ban', kind))).toBe(false);
+    const many = range(1_000).map((index) => proven(`10.${index % 250}.5.9`, 'mallory', `a.b${index % 20}`, kind));
+    const rows = rowsOf(window, many);
+    expect(rows).toBeGreaterThan(100);
+    const counts = window.counts();
+    expect(counts.map(({ actor }) => actor)).toEqual(counts.map(() => ({ kind, id: 'mallory' })));
+    expect(rows + foldedOf(counts)).toBe(1_000);
+  });
+
+  it('is counted by his kind and region where more accounts ask than are told apart, and takes nothing from others', () => {
+    const window = new RefusalWindow();
+    const rows = rowsOf(
+      window,
+      range(5_000).map((name) => proven('10.1.5.9', `u${name}`)),
+    );
+    expect(rows).toBeLessThan(500);
+    expect(window.counts()).toEqual([
+      { ...proven('10.1.0.0/16', ''), actor: { kind: 'user', id: null }, target: null, requestId: null, details: { folded: 5_000 - rows } },
+    ]);
+    expect([proven('10.2.5.9', 'ada'), refusal('10.1.5.9')].map((each) => window.isFolded(each))).toEqual([false, false]);
+  });
+});
+
 describe('whoever sends how many from wherever', () => {
   /** So many refusals, from so many addresses of each of so many networks. */
   const flood = fc
@@ -85,16 +124,18 @@ describe('whoever sends how many from wherever', () => {
         hosts: fc.integer({ min: 1, max: 10 }),
         each: fc.integer({ min: 1, max: 12 }),
         action: fc.constantFrom<AuditEntry['action']>('login.password', 'user.ban', 'access.request'),
+        kind: fc.constantFrom('anonymous', 'user', 'key'),
       }),
       { maxLength: 8 },
     )
     .map((bursts) =>
-      bursts.flatMap(({ region, networks, hosts, each, action }) =>
+      bursts.flatMap(({ region, networks, hosts, each, action, kind }) =>
         range(networks * hosts * each).map((index) => {
           const host = index % hosts;
           const network = Math.floor(index / hosts) % networks;
           const address = region % 2 ? `10.${region}.${network}.${host}` : v6(region, network, host);
-          return refusal(address, `u${index % 3}`, action);
+          const actor = `u${index % (kind === 'anonymous' ? 3 : 40)}`;
+          return kind === 'anonymous' ? refusal(address, actor, action) : proven(address, actor, action, kind);
         }),
       ),
     );
@@ -104,20 +145,27 @@ describe('whoever sends how many from wherever', () => {
     // In regions that flood, from networks that do not.
     refusal('10.1.200.9'),
     refusal(v6(2, 200, 1)),
+    // From networks that flood, perhaps.
+    proven('10.1.0.0', 'mallory', 'room.delete'),
+    proven(v6(2, 0, 0), 'crm', 'access.request', 'key'),
   ];
 
-  it('each refusal has a row or is in a count, and a lone one from a quiet network has its row', () => {
+  it('each refusal has a row or is in a count, and a lone one from a quiet network or of a proven actor has its row', () => {
     fc.assert(
       fc.property(flood, fc.double({ min: 0, max: 1, noNaN: true }), fc.subarray(loners), (noise, where, lone) => {
         const window = new RefusalWindow();
         const at = Math.floor(where * noise.length);
-        let rows = rowsOf(window, noise.slice(0, at));
+        const own = noise.slice(0, at).filter((each) => !window.isFolded(each));
         for (const each of lone) expect([each, window.isFolded(each)]).toEqual([each, false]);
-        rows += lone.length + rowsOf(window, noise.slice(at));
+        own.push(...lone, ...noise.slice(at).filter((each) => !window.isFolded(each)));
+        const rows = own.length;
         const counts = window.counts();
-        expect(rows).toBeLessThanOrEqual(8_000);
-        expect(counts.length).toBeLessThanOrEqual(rows + 1_003);
+        expect(rows).toBeLessThanOrEqual(16_000);
+        expect(counts.length).toBeLessThanOrEqual(rows + 2_009);
         expect(rows + foldedOf(counts)).toBe(noise.length + lone.length);
+        const of = (list: AuditEntry[], kind: string) => list.filter(({ actor }) => actor.kind === kind);
+        for (const kind of ['anonymous', 'user', 'key'])
+          expect(of(own, kind).length + foldedOf(of(counts, kind))).toBe(of([...noise, ...lone], kind).length);
       }),
       { numRuns: 30 },
     );

@@ -158,7 +158,7 @@ describe('refusals', () => {
     expect(counted.reduce((sum, count) => sum + count, 0)).toBe(1_000);
   });
 
-  it('of a flood from many addresses do not hide one from elsewhere', async () => {
+  it('of a flood from many addresses hide neither one from elsewhere, nor a user’s from among them', async () => {
     const log = server.get(AuditLog);
     const noise = (lan: number) => ({
       action: 'user.ban' as const,
@@ -171,15 +171,20 @@ describe('refusals', () => {
     await Promise.all(Array.from({ length: 5_000 }, (_, lan) => log.note(noise(lan))));
     const headers = { 'x-forwarded-for': '203.0.113.66' };
     expect((await server.http(null, 'PUT', '/v1/admin/users/the-target/ban', undefined, headers)).status).toBe(401);
+    const among = { 'x-forwarded-for': '2001:db8:7:9::1' };
+    expect((await server.http('mallory', 'PUT', '/v1/admin/users/his-target/ban', undefined, among)).status).toBe(403);
     await log.flush();
     const written = await rows();
     expect(written.length).toBeLessThan(500);
     expect(written.filter(({ target }) => target?.user === 'the-target')).toEqual([
       expect.objectContaining({ action: 'user.ban', outcome: 'denied', address: '203.0.113.66', details: { code: 'unauthenticated' } }),
     ]);
+    expect(written.filter(({ actor_id }) => actor_id === 'mallory')).toEqual([
+      expect.objectContaining({ actor_kind: 'user', target: { user: 'his-target' }, address: '2001:db8:7:9::/64' }),
+    ]);
     const folded = written.filter(({ details }) => details?.folded !== undefined);
     expect(folded.map(({ address, details }) => [address, details])).toEqual([
-      ['2001:db8:7::/48', { folded: 5_001 - (written.length - 1) }],
+      ['2001:db8:7::/48', { folded: 5_002 - (written.length - 1) }],
     ]);
   });
 });
