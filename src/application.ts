@@ -3,7 +3,11 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import type { ServerResponse } from 'node:http';
 import { AppModule } from './app.module.js';
-import { AuditedErrorFilter } from './audit/audited-error.filter.js';
+import { Authenticator } from './auth/authenticator.js';
+import type { AuthenticatedRequest } from './auth/current-user.js';
+import { limitUnread, UNPROVEN_BODY_BYTES } from './auth/limit-unread.js';
+import { LimitedErrorFilter } from './auth/limited-error.filter.js';
+import { RequestLimits } from './auth/request-limits.js';
 import type { Config } from './config/config.js';
 import { UndeclaredInputGuard } from './errors/undeclared-input.guard.js';
 import { validationPipe } from './errors/validation.pipe.js';
@@ -41,12 +45,7 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
   app.use(requestId, headerLimit);
   const tracer = app.get(Tracer, { strict: false });
   if (tracer.isOn) app.use(traceRequests(tracer));
-  app.useBodyParser('json', { limit: BODY_BYTES });
-  app.useGlobalFilters(app.get(AuditedErrorFilter));
-  // Behind the guards of the modules, which are there already.
-  app.useGlobalGuards(new UndeclaredInputGuard());
-  app.useGlobalPipes(validationPipe());
-  app.useWebSocketAdapter(new ChatAdapter(app));
+  // Before the limits, so that pages of the allowed Origins can read what they say, and preflights are free.
   if (config.allowedOrigins.length > 0) {
     app.enableCors({
       origin: [...config.allowedOrigins],
@@ -54,9 +53,24 @@ export async function createApplication(config: Config): Promise<NestExpressAppl
       maxAge: 600,
     });
   }
+  readBodies(app, config);
+  app.useGlobalFilters(app.get(LimitedErrorFilter));
+  // Behind the guards of the modules, which are there already.
+  app.useGlobalGuards(new UndeclaredInputGuard());
+  app.useGlobalPipes(validationPipe());
+  app.useWebSocketAdapter(new ChatAdapter(app));
   if (config.docs) serveOpenApi(app);
   if (config.metrics && config.metricsPort === undefined) serveMetrics(app);
   return app;
+}
+
+function readBodies(app: NestExpressApplication, config: Config): void {
+  if (config.limits) {
+    app.use(limitUnread(app.get(RequestLimits), app.get(Authenticator)));
+    const isOfUnproven = (request: AuthenticatedRequest) => !request.isProven && request.is('json');
+    app.useBodyParser('json', { limit: UNPROVEN_BODY_BYTES, type: (request) => isOfUnproven(request as AuthenticatedRequest) });
+  }
+  app.useBodyParser('json', { limit: BODY_BYTES });
 }
 
 /** `GET /metrics` on the main port. It is no part of the interface that /openapi.json describes. */

@@ -13,6 +13,7 @@ import { AuthController } from './auth.controller.js';
 import { Authenticator } from './authenticator.js';
 import { GuestsService } from './guests.service.js';
 import { JwtGuard } from './jwt.guard.js';
+import { LimitedErrorFilter } from './limited-error.filter.js';
 import { LoginLimits } from './login-limits.js';
 import { MintedTokens } from './minted-tokens.service.js';
 import { Mutes } from './mutes.js';
@@ -49,6 +50,7 @@ import { UsersController } from './users.controller.js';
     PasswordHasher,
     LoginLimits,
     RequestLimits,
+    LimitedErrorFilter,
     JwtGuard,
     // In this order: the others go by the user whom the JWT guard has found.
     { provide: APP_GUARD, useExisting: JwtGuard },
@@ -65,6 +67,8 @@ import { UsersController } from './users.controller.js';
     Mutes,
     SessionsService,
     UserDirectory,
+    RequestLimits,
+    LimitedErrorFilter,
     JwtGuard,
   ],
 })

@@ -2,9 +2,16 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Principal } from './principal.js';
 
-/** A REST request that has passed the JWT guard. */
+/** A REST request, and what the guards have found out of it. */
 export interface AuthenticatedRequest extends Request {
+  /** Whose it is, once the JWT guard has let it in. */
   principal?: Principal;
+  /** Some rate limit has it already. */
+  isCounted?: boolean;
+  /** Its credentials were checked before its body was read, and are good. */
+  isProven?: boolean;
+  /** Or they are not, for this reason. */
+  refusal?: unknown;
   /** All guards have let it in: what is refused from here on is not for want of standing. */
   isAdmitted?: boolean;
 }

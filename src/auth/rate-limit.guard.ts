@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { AuthenticatedRequest } from './current-user.js';
 import { RequestLimits } from './request-limits.js';
 
-/** Counts the REST requests that the JWT guard has let in; it counts the others itself. Socket commands are counted by the session. */
+/** Counts the REST requests that the JWT guard has let in; others are counted before. Socket commands are counted by the session. */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
   constructor(private readonly limits: RequestLimits) {}

@@ -87,7 +87,9 @@ export const SETTINGS = z.object({
   LIMIT_SENDS_PER_ROOM: rate.default('500/2000').describe('Messages sent to one room, by all its members.'),
   LIMIT_JOINS: rate.default('20/200').describe('Joins of one user.'),
   LIMIT_HANDSHAKES: rate.default('200/6000').describe('WebSocket handshakes of one address.'),
-  LIMIT_REQUESTS_PER_ADDRESS: rate.default('200/6000').describe('REST requests of one address without a token that counts.'),
+  LIMIT_REQUESTS_PER_ADDRESS: rate
+    .default('200/6000')
+    .describe('REST requests of one address without a token that counts, and those that fail before anybody asks whose they are.'),
   DOCS: flag.default(true).describe('Whether /docs and /openapi.json are served.'),
   METRICS: flag.default(false).describe('Whether /metrics is served on PORT, to anybody who can reach it.'),
   METRICS_PORT: port.optional().describe('TCP port, other than PORT, at HOST, that alone serves /metrics; several workers need it.'),

@@ -1,7 +1,7 @@
 /** The limits by the names that the `RateLimit` headers have for them, and what each holds. */
 export const RATE_LIMITS = {
   user: 'REST requests and socket commands of one user',
-  address: 'REST requests of one address without a token that counts',
+  address: 'REST requests of one address without a token that counts, and those that fail before anybody asks whose they are',
   account: 'attempts to log in to one account',
   logins: 'attempts to log in from one address',
   registrations: 'accounts made from one address',
