@@ -26,6 +26,7 @@ export class ChainBroken extends Error {
  */
 export class AuditChain {
   #head: ChainHead = { seq: 0n, hash: '0'.repeat(64) };
+  #atMs = -Infinity;
 
   get head(): ChainHead {
     return this.#head;
@@ -39,7 +40,11 @@ export class AuditChain {
     if (row.prev_hash !== this.#head.hash)
       throw new ChainBroken(`row ${seq} does not follow the row before it: one of them was changed or moved`);
     if (row.hash !== hashOf(row)) throw new ChainBroken(`row ${seq} was changed`);
+    // Its hash may be right: whoever can add can compute it, and set any time.
+    const atMs = Number(row.at_ms);
+    if (atMs < this.#atMs) throw new ChainBroken(`row ${seq} says that it is older than the row before it`);
     this.#head = { seq, hash: row.hash };
+    this.#atMs = atMs;
   }
 }
 

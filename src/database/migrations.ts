@@ -17,6 +17,7 @@ import { GuestMessages1769300000000 } from './migrations/1769300000000-guest-mes
 import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
 import { SeenAdministrators1769510000000 } from './migrations/1769510000000-seen-administrators.js';
+import { AuditOrder1769520000000 } from './migrations/1769520000000-audit-order.js';
 
 /** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -39,4 +40,5 @@ export const MIGRATIONS = [
   Searches1769410000000,
   RemovedTexts1769420000000,
   SeenAdministrators1769510000000,
+  AuditOrder1769520000000,
 ];

@@ -26,8 +26,22 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** The right hash of a row, which anybody can compute. */
+const HASH = `sha256(prev_hash || audit_field_v1(seq::text) || audit_field_v1((extract(epoch FROM at) * 1000)::bigint::text) ||
+  audit_field_v1(action) || audit_field_v1(outcome) || audit_field_v1(actor_kind) || audit_field_v1(actor_id) ||
+  audit_field_v1(target::text) || audit_field_v1(address) || audit_field_v1(request_id) || audit_field_v1(details::text))`;
+/** Adds a row behind the last one, at another time. */
+const forgeAt = (at: string) => `INSERT INTO audit_log (seq, at, action, outcome, actor_kind, actor_id, prev_hash, hash)
+  SELECT seq, at, action, outcome, actor_kind, actor_id, prev_hash, ${HASH}
+  FROM (SELECT h.seq + 1 AS seq, ${at} AS at, action, outcome, actor_kind, actor_id, NULL::jsonb AS target, NULL AS address,
+    NULL AS request_id, NULL::jsonb AS details, h.hash AS prev_hash FROM audit_head h, audit_log l WHERE l.seq = 9) forged`;
+const MOVE_HEAD = 'UPDATE audit_head SET (seq, at, hash) = (SELECT seq, at, hash FROM audit_log ORDER BY seq DESC LIMIT 1)';
+
 /** Does what only a superuser can, looks, and puts the rows back. */
 async function tampered(...statements: string[]): Promise<string> {
+  const { rows: triggers } = await client.query<{ on: string; name: string }>(
+    `SELECT tgrelid::regclass::text AS on, tgname AS name FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'audit%' AND NOT tgisinternal`,
+  );
   await client.query('CREATE TABLE kept AS TABLE audit_log; CREATE TABLE kept_head AS TABLE audit_head');
   await client.query('ALTER TABLE audit_log DISABLE TRIGGER ALL; ALTER TABLE audit_head DISABLE TRIGGER ALL');
   await client.query('ALTER TABLE audit_log DROP CONSTRAINT audit_log_seq');
@@ -42,8 +56,8 @@ async function tampered(...statements: string[]): Promise<string> {
       'DELETE FROM audit_log; INSERT INTO audit_log TABLE kept; DELETE FROM audit_head; INSERT INTO audit_head TABLE kept_head',
     );
     await client.query('ALTER TABLE audit_log ADD CONSTRAINT audit_log_seq CHECK (seq > 0)');
-    await client.query('DROP TABLE kept, kept_head; ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_append_only');
-    await client.query('ALTER TABLE audit_head ENABLE ALWAYS TRIGGER audit_head_stays, ENABLE ALWAYS TRIGGER audit_head_grows');
+    await client.query('DROP TABLE kept, kept_head');
+    for (const { on, name } of triggers) await client.query(`ALTER TABLE ${on} ENABLE ALWAYS TRIGGER ${name}`);
   }
 }
 
@@ -65,6 +79,18 @@ describe('the check of the audit log', () => {
     ['at', `at + interval '1 ms'`],
   ])('finds a changed %s', async (column, value) => {
     expect(await tampered(`UPDATE audit_log SET ${column} = ${value} WHERE seq = 1200`)).toBe('ChainBroken: row 1200 was changed');
+  });
+
+  it('finds a changed row whose hash was made anew, by the row behind it', async () => {
+    const changed = ["UPDATE audit_log SET actor_id = 'somebody' WHERE seq = 1200", `UPDATE audit_log SET hash = ${HASH} WHERE seq = 1200`];
+    expect(await tampered(...changed)).toBe('ChainBroken: row 1201 does not follow the row before it: one of them was changed or moved');
+    // Of the last row only the head can tell.
+    expect(await tampered(...changed.map((sql) => sql.replace('1200', '1500')))).toContain('row 1500 is not the one of the head');
+  });
+
+  it('finds a row that was added with an earlier time than the one before it, whatever its hash', async () => {
+    const forged = [forgeAt(`h.at - interval '1 ms'`), MOVE_HEAD];
+    expect(await tampered(...forged)).toBe('ChainBroken: row 1501 says that it is older than the row before it');
   });
 
   it('finds a removed row, at the beginning, in the middle, and at the end', async () => {
@@ -103,13 +129,31 @@ describe('the check of the audit log', () => {
 
 it('even a superuser can neither put a row before the first, nor remove the head or set it back', async () => {
   for (const [sql, message] of [
-    [`INSERT INTO audit_log SELECT (jsonb_populate_record(l, '{"seq": 0}')).* FROM audit_log l WHERE seq = 9`, 'audit_log_seq'],
+    [`INSERT INTO audit_log SELECT (jsonb_populate_record(l, '{"seq": 0}')).* FROM audit_log l WHERE seq = 9`, 'row 0 does not follow'],
     ['DELETE FROM audit_head', 'append-only'],
     ['TRUNCATE audit_head', 'append-only'],
     ['UPDATE audit_head SET seq = seq - 1', 'append-only'],
     [`UPDATE audit_head SET hash = '\\x00'`, 'append-only'],
   ])
     await expect(client.query(sql!)).rejects.toThrow(message);
+});
+
+describe('even a superuser', () => {
+  it.each([
+    ['a row into the past', forgeAt(`h.at - interval '1 ms'`), MOVE_HEAD],
+    ['a row into the future', forgeAt(`h.at + interval '1 hour'`), MOVE_HEAD],
+    ['a row behind another', forgeAt('h.at').replace('h.hash AS', `'\\x00'::bytea AS`), MOVE_HEAD],
+    ['a row away from the others', forgeAt('h.at').replace('h.seq + 1', 'h.seq + 2'), MOVE_HEAD],
+    ['a row beyond the head', forgeAt('h.at'), ''],
+    ['the head beyond the rows', 'UPDATE audit_head SET seq = 9223372036854775807', ''],
+    ['the head beside the last row', forgeAt('h.at'), `UPDATE audit_head SET seq = seq + 1, hash = '\\x00'`],
+  ])('cannot put %s, and the log goes on', async (_what, forge, move) => {
+    const refusal = await client.query(`BEGIN; ${forge}; ${move}; COMMIT`).catch((error: Error) => error);
+    await client.query('ROLLBACK');
+    expect(refusal).toMatchObject({ code: '42501', message: expect.stringContaining('append-only') });
+    await client.query(`SELECT append_audit_v1('[{"action":"a.b","outcome":"ok","actorKind":"server"}]')`);
+    await verifyAuditLog(database.url);
+  });
 });
 
 describe('a role that is not the owner', () => {
