@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Authenticator } from '../../src/auth/authenticator.js';
+import { Sql } from '../../src/database/sql.js';
 import { Heartbeat } from '../../src/realtime/heartbeat.js';
 import { ChatClient, refusedUpgrade } from '../support/chat-client.js';
 import { ChatServer } from '../support/chat-server.js';
@@ -169,8 +170,8 @@ describe('caps', () => {
 });
 
 describe('leaving', () => {
-  it('a drain is announced, served until then, and closed with 4001, while handshakes are refused with 503', async () => {
-    const leaving = await ChatServer.start({ DRAIN_MS: '1500' });
+  it('a drain is announced, served until then, and closed with 4001, while handshakes are refused with 503, and no refusal is lost', async () => {
+    const leaving = await ChatServer.start({ DRAIN_MS: '1500', DATABASE_URL: server.test.databaseUrl });
     const clients = await Promise.all(['a', 'b', 'c'].map((user) => leaving.connect(user)));
     const room = await leaving.room('a', 'public');
     const raw = await RawSocket.open(leaving.wsUrl, leaving.test.token('d'));
@@ -180,6 +181,9 @@ describe('leaving', () => {
     expect(new Set(announced.map(({ data }) => (data as { reconnectInMs: number }).reconnectInMs)).size).toBe(3);
     const sent = await clients[0]!.command('message.send', { room, clientId: 'last', text: 'still here' });
     expect(sent).toMatchObject({ seq: 1, duplicate: false });
+    // More than have a row each: nothing comes to write a count when the server is gone.
+    const renewals = await Promise.allSettled(Array.from({ length: 30 }, () => clients[1]!.command('auth.refresh', { token: 'nonsense' })));
+    expect(renewals.map((each) => each.status)).toEqual(Array(30).fill('rejected'));
     const { status, body } = await refusedUpgrade(leaving.wsUrl, { token: leaving.test.token('e') });
     expect([status, body.code]).toEqual([503, 'unavailable']);
     // A browser sees no more than 1006: it asks here, and a balancer there.
@@ -190,5 +194,7 @@ describe('leaving', () => {
     await raw.until(() => raw.closeCode !== undefined);
     expect(raw.closeCode).toBe(4001);
     await ended; // also though the raw socket never answers the close
+    const text = `SELECT sum(coalesce((details ->> 'folded')::int, 1))::int AS refusals FROM audit_log WHERE action = 'access.renewal' AND actor_id = $1`;
+    expect(await server.get(Sql).query({ name: 'refused_renewals', text }, ['b'])).toEqual([{ refusals: 30 }]);
   });
 });
