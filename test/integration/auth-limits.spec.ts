@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import request from 'supertest';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { Sql } from '../../src/database/sql.js';
 import { RateLimits } from '../../src/limits/rate-limits.js';
 import { type AuthApp, foreignToken, startAuthApp, TEST_SECRET } from '../support/auth-app.js';
 import { ChatServer, type HttpAnswer } from '../support/chat-server.js';
@@ -90,6 +92,14 @@ describe('limits', () => {
     expect(statuses).toEqual(Array(100).fill(401));
     const { headers } = await guess(limited, newName(), undefined, address).expect(429);
     expect(headers['ratelimit']).toBe(`"logins";r=0;t=${headers['retry-after']}`);
+    // The audit log has each, whether it was looked at or not.
+    await server.get(AuditLog).flush();
+    const text = `SELECT details ->> 'code' AS code, count(*)::int AS rows FROM audit_log
+      WHERE action = 'login.password' AND outcome = 'denied' AND address = $1 GROUP BY code ORDER BY code`;
+    expect(await server.get(Sql).query({ name: 'refused_logins', text }, [address])).toEqual([
+      { code: 'rate_limited', rows: 1 },
+      { code: 'unauthenticated', rows: 100 },
+    ]);
   });
 
   it('are off with LIMITS=off', async () => {
