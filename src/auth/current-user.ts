@@ -4,7 +4,7 @@ import type { Principal } from './principal.js';
 
 /** A REST request, and what the guards have found out of it. */
 export interface AuthenticatedRequest extends Request {
-  /** Whose it is, once the JWT guard has let it in. */
+  /** Whom its credentials proved. */
   principal?: Principal;
   /** Some rate limit has it already. */
   isCounted?: boolean;
