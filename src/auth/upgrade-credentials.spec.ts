@@ -49,6 +49,12 @@ describe('readUpgradeCredentials', () => {
     expect(codeOf(() => read({}, '/ws?access_token=a&access_token=b'))).toBe('unauthenticated');
   });
 
+  it('takes an API key from a header, and refuses it in the URL', () => {
+    expect(read({ authorization: 'Bearer pk_a' })).toEqual({ kind: 'token', value: 'pk_a' });
+    expect(() => read({}, '/ws?access_token=pk_a')).toThrow('An API key is not taken from a URL');
+    expect(codeOf(() => read({}, '/ws?access_token=%70k_a'))).toBe('unauthenticated');
+  });
+
   it('ignores access_token when it is off', () => {
     expect(codeOf(() => read({}, '/ws?access_token=d', false))).toBe('unauthenticated');
     expect(read({}, '/ws?access_token=d&ticket=c', false)).toEqual({ kind: 'ticket', value: 'c' });

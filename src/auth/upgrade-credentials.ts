@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ChatError } from '../errors/chat-error.js';
+import { looksLikeApiKey } from './api-keys.service.js';
 
 /** What an upgrade request shows of its user. */
 export interface Credentials {
@@ -17,8 +18,9 @@ const BEARER_PROTOCOL = 'bearer.';
 
 /**
  * Reads the credentials of an upgrade. The first that is present decides, good or bad: `Authorization`, then the subprotocol
- * `bearer.<jwt>` beside `parley.v1`, then `?ticket=`, then `?access_token=`.
- * @throws {ChatError} `validation_failed` for `bearer.` without `parley.v1`, or twice; `unauthenticated` when there are none, or in a bad form
+ * `bearer.<jwt>` beside `parley.v1`, then `?ticket=`, then `?access_token=`, which is for tokens and not for API keys.
+ * @throws {ChatError} `validation_failed` for `bearer.` without `parley.v1`, or twice; `unauthenticated` when there are none, in a bad form, or
+ * where they do not belong
  */
 export function readUpgradeCredentials(request: Pick<IncomingMessage, 'headers' | 'url'>, options: LadderOptions): Credentials {
   const { authorization } = request.headers;
@@ -27,7 +29,7 @@ export function readUpgradeCredentials(request: Pick<IncomingMessage, 'headers' 
   if (protocolToken !== null) return credentials('token', protocolToken);
   const query = new URLSearchParams(queryOf(request.url ?? ''));
   if (query.has('ticket')) return credentials('ticket', onlyOne(query.getAll('ticket')));
-  if (options.queryToken && query.has('access_token')) return credentials('token', onlyOne(query.getAll('access_token')));
+  if (options.queryToken && query.has('access_token')) return shortLived(credentials('token', onlyOne(query.getAll('access_token'))));
   throw new ChatError('unauthenticated', 'An access token or a ticket is needed.');
 }
 
@@ -39,6 +41,12 @@ export function bearerToken(authorization: string | undefined): string | null {
 function credentials(kind: Credentials['kind'], value: string | null): Credentials {
   if (value === null || value === '') throw new ChatError('unauthenticated', 'The credentials are not in a form that this server knows.');
   return { kind, value };
+}
+
+// Whatever is in between keeps URLs, and a key lives for months; who has one can send a header.
+function shortLived(found: Credentials): Credentials {
+  if (!looksLikeApiKey(found.value)) return found;
+  throw new ChatError('unauthenticated', 'An API key is not taken from a URL, which others log: send it as Authorization: Bearer <key>.');
 }
 
 function subprotocolToken(header: string | undefined): string | null {
