@@ -18,6 +18,7 @@ import { Searches1769410000000 } from './migrations/1769410000000-searches.js';
 import { RemovedTexts1769420000000 } from './migrations/1769420000000-removed-texts.js';
 import { SeenAdministrators1769510000000 } from './migrations/1769510000000-seen-administrators.js';
 import { AuditOrder1769520000000 } from './migrations/1769520000000-audit-order.js';
+import { ForgottenTexts1769530000000 } from './migrations/1769530000000-forgotten-texts.js';
 
 /** Every migration, oldest first. One is added here by hand, so that nothing runs because a file lies in a folder. */
 export const MIGRATIONS = [
@@ -41,4 +42,5 @@ export const MIGRATIONS = [
   RemovedTexts1769420000000,
   SeenAdministrators1769510000000,
   AuditOrder1769520000000,
+  ForgottenTexts1769530000000,
 ];

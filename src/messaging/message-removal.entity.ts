@@ -15,8 +15,9 @@ export class MessageRemovalEntity {
   @PrimaryColumn('bigint', { name: 'removed_seq', transformer: seqColumn })
   removedSeq!: number;
 
-  @Column('text')
-  text!: string;
+  /** Null when it is forgotten, after REMOVED_TEXT_DAYS; `meta` is empty then. */
+  @Column('text', { nullable: true })
+  text!: string | null;
 
   @Column('jsonb')
   meta!: Meta;
@@ -47,7 +48,8 @@ export interface ModeratorAct {
 }
 
 export interface RemovalView {
-  text: string;
+  /** Null when it is no longer kept. */
+  text: string | null;
   meta: Meta;
   removed: ModeratorAct;
   restored: ModeratorAct | null;

@@ -82,7 +82,7 @@ export class MessageRemovals {
 
   /**
    * Brings back what the last removal took out. A message that is not deleted stays as it is.
-   * @throws {ChatError} conflict when its sender deleted it: nothing of it is kept
+   * @throws {ChatError} conflict when its sender deleted it: nothing of it is kept; and when its text is no longer kept
    */
   async restore(name: MessageName, { by, reason, dryRun }: RemovalOrder): Promise<ModeratedMessage> {
     const preview = await this.log.transact(name.room, async (tx) => {
@@ -90,9 +90,11 @@ export class MessageRemovals {
       if (!message.deletedAt) return null;
       const key = { roomId: tx.room.id, seq: name.seq, restoredAt: IsNull() };
       const removal = await tx.manager.findOne(MessageRemovalEntity, { where: key, order: { removedSeq: 'DESC' } });
-      if (!removal) {
-        const current = messageView(message);
-        throw new ChatError('conflict', 'The message was deleted without a removal: nothing of it is kept.', { current });
+      if (!removal || removal.text === null) {
+        const words = removal
+          ? 'What the message said is no longer kept: the removal is older than REMOVED_TEXT_DAYS.'
+          : 'The message was deleted without a removal: nothing of it is kept.';
+        throw new ChatError('conflict', words, { current: messageView(message) });
       }
       const { text, meta, removedSeq } = removal;
       const back = { text, meta, deletedAt: null, version: message.version + 1 };

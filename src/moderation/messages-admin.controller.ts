@@ -79,7 +79,7 @@ export class MessagesAdminController {
     summary: 'Bring back a message that was removed, by an administrator or a moderator of its room',
     description:
       'By the event `message.updated`, as it was, with the next `version`. A message that is not deleted stays as it is; `conflict` when its ' +
-      'sender deleted it.',
+      'sender deleted it, and when what it said is no longer kept, after `REMOVED_TEXT_DAYS`.',
   })
   @ApiOkResponse({ type: ModeratedMessageBody })
   @ApiErrors('validation_failed', 'payload_too_large', 'unauthenticated', 'forbidden', 'not_found', 'conflict')

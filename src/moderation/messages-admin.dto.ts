@@ -111,10 +111,15 @@ export class ModeratorActBody implements ModeratorAct {
 }
 
 export class RemovalBody implements RemovalView {
-  @ApiProperty({ description: 'What was taken out.', example: 'Buy now' })
-  text!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'What was taken out; null when it is no longer kept, after `REMOVED_TEXT_DAYS`.',
+    example: 'Buy now',
+  })
+  text!: string | null;
 
-  @ApiProperty({ type: 'object', additionalProperties: true, description: 'What was taken out.', example: {} })
+  @ApiProperty({ type: 'object', additionalProperties: true, description: 'What was taken out; empty when `text` is null.', example: {} })
   meta!: Meta;
 
   @ApiProperty({ type: ModeratorActBody })

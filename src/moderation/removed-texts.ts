@@ -9,8 +9,8 @@ const BATCH = 1_000;
 /** $1 days, $2 how many */
 const EXPIRE_REMOVALS: Statement = {
   name: 'expire_removals',
-  text: `DELETE FROM message_removals WHERE ctid = ANY (ARRAY(
-      SELECT x.ctid FROM message_removals x WHERE x.removed_at < clock_timestamp() - $1 * interval '1 day'
+  text: `UPDATE message_removals SET text = NULL, meta = '{}' WHERE ctid = ANY (ARRAY(
+      SELECT x.ctid FROM message_removals x WHERE x.removed_at < clock_timestamp() - $1 * interval '1 day' AND x.text IS NOT NULL
       ORDER BY x.removed_at LIMIT $2::integer FOR UPDATE SKIP LOCKED
     )) RETURNING room_id`,
 };
@@ -25,8 +25,8 @@ const EXPIRE_QUOTES: Statement = {
 };
 
 /**
- * Forgets what moderators removed, and what decided reports quote, after `REMOVED_TEXT_DAYS`; without that, nothing. Every instance does it,
- * at its start and each hour; two at once take different rows.
+ * Forgets what moderators removed, and what decided reports quote, after `REMOVED_TEXT_DAYS`; without that, nothing. Who removed it, why and
+ * when stays. Every instance does it, at its start and each hour; two at once take different rows.
  */
 @Injectable()
 export class RemovedTexts implements OnApplicationBootstrap, OnApplicationShutdown {

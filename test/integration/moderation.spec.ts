@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { ChatServer } from '../support/chat-server.js';
@@ -158,7 +158,7 @@ it('what was removed, and what decided reports quote, is forgotten after REMOVED
   const texts = async () => {
     const { items } = await ask('root', 'GET', `/admin/reports?room=${room}`, 200);
     const removals = await Promise.all(
-      [old!, young!, open!].map(async (path) => (await ask('root', 'GET', path, 200)).removals as { text: string }[]),
+      [old!, young!, open!].map(async (path) => (await ask('root', 'GET', path, 200)).removals as { text: string | null }[]),
     );
     return {
       quotes: (items as { text: string }[]).map(({ text }) => text),
@@ -166,12 +166,27 @@ it('what was removed, and what decided reports quote, is forgotten after REMOVED
     };
   };
   expect(await texts()).toEqual({ quotes: ['old', 'young', 'open'], removed: [new Set(['old']), new Set(['young']), new Set()] });
+  const intervals = jest.spyOn(globalThis, 'setInterval');
   const other = await ChatServer.start({ DATABASE_URL: server.test.databaseUrl, REMOVED_TEXT_DAYS: '30' });
+  const hourly = intervals.mock.calls.filter(([, ms]) => ms === 3_600_000);
+  intervals.mockRestore();
   await until(async () => (await texts()).quotes[0] === null, 'what is old is forgotten');
-  expect(await texts()).toEqual({ quotes: [null, 'young', 'open'], removed: [new Set(), new Set(['young']), new Set()] });
-  await other.close();
-  expect(await ask('root', 'POST', `${old!}/restore`, 409, { reason: 'No' })).toMatchObject({ code: 'conflict' });
+  expect(await texts()).toEqual({ quotes: [null, 'young', 'open'], removed: [new Set([null]), new Set(['young']), new Set()] });
+  // Who removed it, why and when, is kept.
+  const { removals } = await ask('root', 'GET', old!, 200);
+  expect(removals).toHaveLength(1_501);
+  const removed = { by: 'root', reason: 'Spam', at: expect.any(String) as unknown };
+  expect((removals as object[])[0]).toEqual({ text: null, meta: {}, removed, restored: null });
+  expect((await ask('root', 'GET', `/admin/messages?room=${room}&includeDeleted=true&text=old`, 200)).items).toEqual([]);
+  expect(await ask('root', 'POST', `${old!}/restore`, 409, { reason: 'No' })).toMatchObject({
+    code: 'conflict',
+    message: 'What the message said is no longer kept: the removal is older than REMOVED_TEXT_DAYS.',
+  });
   expect(await ask('root', 'POST', `${young!}/restore`, 200, { reason: 'Harmless' })).toMatchObject({ message: { text: 'young' } });
+  await age(seqs[1]!, 30 * 24 + 1);
+  for (const [anHourIsOver] of hourly) anHourIsOver();
+  await until(async () => (await texts()).quotes[1] === null, 'what is old an hour later is forgotten too');
+  await other.close();
 });
 
 const SEED = `INSERT INTO messages (room_id, seq, last_seq, sender_id, client_id, text, meta, created_at)
