@@ -202,9 +202,11 @@ describe('without a bus between the instances', () => {
     const issuedBefore = here.signed({ sub: `${name}-2` });
     await (await here.connect(`${name}-2`)).close();
     const [theirs, byOlderRelease] = ['theirs', 'older'].map((jti) => here.signed({ sub: name, jti: `${name}-${jti}` }));
-    const revoke = (id: string, issuer: string) =>
-      here.get(AccessControl).revokeToken({ id: `${name}-${id}`, issuer }, name, new Date(Date.now() + 60_000));
+    const revoke = (id: string, issuer: string, liveMs = 60_000) =>
+      here.get(AccessControl).revokeToken({ id: `${name}-${id}`, issuer }, name, new Date(Date.now() + liveMs));
     for (const issuer of ['https://login.example', 'parley', 'parley']) await revoke('gone', issuer);
+    // Another's token of the same name, which ends before.
+    await revoke('gone', 'https://other.example', 0);
     await revoke('theirs', 'https://login.example');
     await admin.query(`INSERT INTO revoked_tokens (token_id, expires_at) VALUES ($1, now() + interval '1 minute')`, [`${name}-older`]);
     await revoke('older', 'https://login.example');
@@ -220,13 +222,20 @@ describe('without a bus between the instances', () => {
   it('who has missed changes lets all clients go, reads revocations anew, and lets them in again', async () => {
     const name = user();
     const clients = await Promise.all([there.connect(name), there.connect(name)]);
+    const forgiven = [`${name}-banned`, `${name}-disabled`] as const;
+    await there.get(AccessControl).banUser(forgiven[0]);
+    await there.http(forgiven[1], 'GET', '/v1/me');
+    await there.get(AccessControl).disableUser(forgiven[1], { userId: 'root' }, null);
+    for (const one of forgiven) await expect(there.connect(one)).rejects.toThrow('403');
     // Removed before it was read: the horizon is ahead of every reader.
     await admin.query(`INSERT INTO users (id, banned_at) VALUES ($1, now())`, [`${name}-troll`]);
+    await admin.query(`UPDATE users SET banned_at = NULL, disabled_at = NULL WHERE id = ANY ($1)`, [forgiven]);
     await admin.query(`UPDATE changes_horizon SET xid = pg_current_xact_id()`);
     expect(await Promise.all(clients.map(closing))).toEqual([4000, 4000]);
     await until(() => there.get(Hub).size === 0, 'all are gone');
     await (await eventually(() => there.connect(name))).close();
     await expect(there.connect(`${name}-troll`)).rejects.toThrow('403');
+    for (const one of forgiven) await (await there.connect(one)).close();
   });
 
   it('asking what has changed costs the same with many quiet rooms', async () => {

@@ -179,6 +179,11 @@ describe('statistics', () => {
     await admin.query(`DELETE FROM instances WHERE connections = 4711`);
     await count();
     expect(await sum()).toEqual([users! + 2, rooms! + 1]);
+    // Committed late, when the hour that they came in was over and counted.
+    await admin.query(`INSERT INTO users (id, created_at) VALUES ('late', date_trunc('hour', now(), 'UTC') - interval '1 second')`);
+    await admin.query(`UPDATE statistics_progress SET counted_at = date_trunc('hour', now(), 'UTC')`);
+    await count();
+    expect(await sum()).toEqual([users! + 3, rooms! + 1]);
     expect(Math.max(...(await history('hour')).map(({ peakConnections }) => peakConnections))).toBeGreaterThanOrEqual(4711);
   });
 

@@ -307,7 +307,8 @@ describe('users, on two instances', () => {
         expect(await root.done('GET', `/users/${first.user.id}`)).toMatchObject({ roles: ['admin'], disabledAt: null, bannedAt: null });
         await undo(second.user.id);
       }
-      // What is no end of his office may be done to him.
+      // What is no end of his office may be done to him, the only one.
+      await root.done(...dismissals(second.user.id)[0]!);
       for (const act of [
         ['PUT', `/users/${first.user.id}/roles`, { roles: ['admin', 'staff'] }],
         ['PUT', `/users/${first.user.id}/mute`, {}],
@@ -315,6 +316,11 @@ describe('users, on two instances', () => {
         ['DELETE', `/users/${first.user.id}/sessions`],
       ] as [string, string, unknown?][])
         await root.done(...act);
+      await undo(second.user.id);
+      // One whose ban is over is another.
+      await admin.query(`UPDATE users SET banned_at = now(), banned_until = now() WHERE id = $1`, [second.user.id]);
+      await root.done(...dismissals(first.user.id)[0]!);
+      for (const { user } of [first, second]) await undo(user.id);
     });
 
     it('is kept when all are dismissed at once, on two instances', async () => {
@@ -444,8 +450,16 @@ describe('users, on two instances', () => {
     expect(ban).toEqual({ by: 'root', reason: 'Spam', until, createdAt: bannedAt });
     expect(mute).toEqual({ by: 'root', reason: null, until: null, createdAt: mutedAt });
     expect(await root.done('GET', '/users?q=sanctioned')).toMatchObject({ items: [{ bannedAt, mutedAt }] });
+    // Set again while it is on it is the same one, and another one afterwards.
+    const again = async () => {
+      for (const what of ['ban', 'mute']) await root.done('PUT', `/users/${user.id}/${what}`, {});
+      return view();
+    };
+    expect(await again()).toMatchObject({ bannedAt, mutedAt });
     await admin.query('UPDATE users SET banned_until = now(), muted_until = now() WHERE id = $1', [user.id]);
     expect(await view()).toMatchObject({ bannedAt: null, mutedAt: null, ban: null, mute: null });
+    const other = await again();
+    expect([other.bannedAt > bannedAt, other.mutedAt > mutedAt]).toEqual([true, true]);
   });
 
   describe('of many users, with the indexes for them,', () => {

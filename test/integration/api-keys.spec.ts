@@ -423,6 +423,8 @@ describe('a backend', () => {
     const as = (user: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
       call(key, method, path, body, { 'parley-user': encodeURIComponent(user), ...headers });
     expect((await as('dän, 1', 'GET', '/v1/me')).body).toMatchObject({ id: 'dän, 1', roles: [] });
+    await call(here.test.token('bob', { name: 'Bob' }), 'GET', '/v1/me');
+    expect((await as('bob', 'GET', '/v1/me')).body).toMatchObject({ id: 'bob', name: 'Bob' });
     const room = await here.room('ann', 'private', ['bob']);
     const sent = await as('bob', 'POST', `/v1/rooms/${room}/messages`, { text: 'hi' }, { 'idempotency-key': 'm1' });
     expect([sent.status, sent.body.sender]).toEqual([201, 'bob']);
@@ -433,6 +435,9 @@ describe('a backend', () => {
     await call(admin(), 'PUT', '/v1/admin/users/bob/ban');
     expect((await as('bob', 'GET', '/v1/me')).status).toBe(403);
     await call(admin(), 'DELETE', '/v1/admin/users/bob/ban');
+    expect((await as('bob', 'GET', '/v1/me')).status).toBe(200);
+    // It acts after he was signed out, not before.
+    await call(admin(), 'DELETE', '/v1/admin/users/bob/sessions');
     expect((await as('bob', 'GET', '/v1/me')).status).toBe(200);
   });
 

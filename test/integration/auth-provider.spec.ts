@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { decodeJwt } from 'jose';
 import { ASK_EVERY_MS, STALE_MS } from '../../src/auth/provider-keys.js';
 import { MAX_TRIALS } from '../../src/auth/provider-tokens.js';
 import { keyId } from '../../src/auth/shared-secrets.js';
@@ -85,7 +86,12 @@ describe('a token of the identity provider', () => {
     const account = { username: 'localuser', password: 'correct horse battery staple' };
     const { status, body } = await server.http(null, 'POST', '/v1/auth/register', account);
     expect(status).toBe(201);
-    expect(await outcome((body as { accessToken: string }).accessToken)).toBe(200);
+    const { accessToken } = body as { accessToken: string };
+    expect(await outcome(accessToken)).toBe(200);
+    // A login of the provider's that has the name of one of this server's is not that one.
+    const namesake = await provider.token(rsa, { sub: 'namesake', sid: decodeJwt(accessToken)['sid'] });
+    await server.http(null, 'POST', '/v1/auth/logout', { refreshToken: (body as { refreshToken: string }).refreshToken });
+    expect([await outcome(accessToken), await outcome(namesake)]).toEqual(['unauthenticated', 200]);
     const alone = await start({ LOCAL_ACCOUNTS: 'false' });
     for (const [path, input] of [
       ['register', account],
