@@ -36,20 +36,23 @@ export function bringsOffice({ roles, sessionId, fromKey }: Pick<Principal, 'rol
   return sessionId === null && fromKey === undefined && roles.includes(ADMIN_ROLE);
 }
 
-// A lock of its own, and not of rows: whether others are left must not change before the act is committed.
+// Of acts that end an administrator's office only one is under way, so that whether others are left does not change before it is committed.
+// Locks are taken in this order: a report's or a room's, the user's row, this one. Who has it waits for nothing any more, so that none wait
+// for each other in a circle; and who waits for a row holds up nobody else's.
 const LOCK = `SELECT pg_advisory_xact_lock(hashtext('parley administrators'))`;
 
 const CAN_ACT = (user: string) => `${user}.roles <> '{}' AND '${ADMIN_ROLE}' = ANY (${user}.roles) AND ${user}.disabled_at IS NULL
   AND NOT ${isBanned(user)} AND EXISTS (SELECT FROM accounts a WHERE a.user_id = ${user}.id)`;
 
-const FIND = `SELECT ${isAdministrator('u')} AS is_administrator,
-    ${CAN_ACT('u')} AND NOT EXISTS (SELECT FROM users o WHERE o.id <> u.id AND ${CAN_ACT('o')}) AS is_last
-  FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`;
+const HOLD = `SELECT ${isAdministrator('u')} AS is_administrator, ${CAN_ACT('u')} AS can_act FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`;
 
-interface Row {
+interface HeldUser {
   is_administrator: boolean;
-  is_last: boolean;
+  can_act: boolean;
 }
+
+/** Asked under LOCK, by a statement of its own: it sees what was committed before the lock was had. */
+const HAS_OTHERS = `SELECT EXISTS (SELECT FROM users o WHERE o.id <> $1 AND ${CAN_ACT('o')}) AS has_others`;
 
 export interface IntendedAct {
   /** Without it the server does it by itself, or the user to himself. */
@@ -72,14 +75,15 @@ export async function holdUser(
   { by, onOthers = false, endsOffice = false }: IntendedAct,
 ): Promise<boolean> {
   if (onOthers && by?.userId === user) throw new ChatError('conflict', 'You cannot do this to yourself.');
-  await manager.query(LOCK);
-  const [row] = await manager.query<Row[]>(FIND, [user]);
+  const [row] = await manager.query<HeldUser[]>(HOLD, [user]);
+  // Who is banned before he was ever seen is no administrator: accounts have ids that nobody knows before.
   if (!row) return false;
   if (row.is_administrator && isByKey(by)) {
     throw new ChatError('forbidden', 'What is done to administrators is done by administrators, not by API keys or tokens of theirs.');
   }
-  if (row.is_last && endsOffice) {
-    throw new ChatError('conflict', 'The server needs an administrator who can log in: make another user one first.');
-  }
-  return true;
+  if (!endsOffice || !row.can_act) return true;
+  await manager.query(LOCK);
+  const [left] = await manager.query<{ has_others: boolean }[]>(HAS_OTHERS, [user]);
+  if (left!.has_others) return true;
+  throw new ChatError('conflict', 'The server needs an administrator who can log in: make another user one first.');
 }

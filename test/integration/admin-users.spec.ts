@@ -374,6 +374,19 @@ describe('users, on two instances', () => {
     expect(await root.done('GET', `/users/${user.id}`)).toMatchObject({ sessionCount: 0, tokensVoidUntil: expect.any(String) });
   });
 
+  it('a user whose row somebody holds keeps no others waiting, on any instance', async () => {
+    const [held, free] = [await register('held'), await register('free')];
+    await admin.query('BEGIN');
+    await admin.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held.user.id]);
+    const banned = root.ask('PUT', `/users/${held.user.id}/ban`);
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await until(async () => (await admin.query(waiting)).rowCount, 'the ban waits for the row');
+    const other = new AdministratorClient(there, 'other-root').ask('PUT', `/users/${free.user.id}/ban`);
+    const first = await Promise.race([banned.then(() => 'held'), other.then(({ status }) => status)]);
+    await admin.query('COMMIT');
+    expect([first, (await banned).status]).toEqual([204, 204]);
+  });
+
   it('nobody disables, bans or mutes himself', async () => {
     for (const [path, body] of [
       ['disabled', { disabled: true }],
