@@ -32,9 +32,15 @@ export const FIND_MADE_KEY: Statement = {
   text: 'SELECT id FROM api_keys WHERE created_by = $1 AND creation_key = $2',
 };
 
+/** With the bots of the keys that each was made by: its parent's, its parent's parent's, and so on. They never change. */
 export const FIND_KEYS: Statement = {
-  name: 'find_api_keys',
-  text: `SELECT ${COLUMNS} FROM api_keys WHERE id = ANY ($1::uuid[])`,
+  name: 'find_api_keys_v2',
+  text: `SELECT ${COLUMNS}, ARRAY(
+      WITH RECURSIVE line AS (
+        SELECT p.bot_user, p.parent_id FROM api_keys p WHERE p.id = k.parent_id
+        UNION ALL SELECT p.bot_user, p.parent_id FROM api_keys p JOIN line l ON p.id = l.parent_id
+      ) SELECT bot_user FROM line
+    ) AS maker_bots FROM api_keys k WHERE id = ANY ($1::uuid[])`,
 };
 
 /** A condition: the user made the key himself, or had the token signed that it was made by. */

@@ -62,6 +62,10 @@ export interface ApiKeyRow {
   last_used_at: Date | null;
 }
 
+interface FoundKey extends ApiKeyRow {
+  maker_bots: string[];
+}
+
 const FORM = /^pk_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([\w-]{43})$/;
 const CACHE_KEYS = 10_000;
 /** What may change of a key meanwhile is that it is revoked, which the Revocations know at once. */
@@ -84,8 +88,8 @@ export function looksLikeApiKey(token: string): boolean {
 @Injectable()
 export class ApiKeys {
   readonly #logger = new Logger(ApiKeys.name);
-  readonly #known = new LRUCache<string, ApiKeyRow>({ max: CACHE_KEYS, ttl: CACHE_MS });
-  readonly #looking: Batcher<string, ApiKeyRow | null>;
+  readonly #known = new LRUCache<string, FoundKey>({ max: CACHE_KEYS, ttl: CACHE_MS });
+  readonly #looking: Batcher<string, FoundKey | null>;
   readonly #used: Batcher<string, void>;
 
   constructor(
@@ -113,7 +117,8 @@ export class ApiKeys {
     const id = uuidv7();
     const secret = newSecret();
     const values = [id, name, secretHash(secret), [...new Set(scopes)], botId(id), by.userId, expiresInSeconds ?? null, creationKey];
-    const makers = [by, ...(by.mintedBy ?? [])];
+    // Keys that made a key are its parents.
+    const makers = by.key ? [by] : [by, ...(by.mintedBy ?? [])];
     const [row] = await this.#oneAtATime<ApiKeyRow>(MAKE_KEY, [
       ...values,
       by.key?.id ?? by.fromKey ?? null,
@@ -166,14 +171,17 @@ export class ApiKeys {
     const expiresAt = row.expires_at?.getTime() ?? NEVER_MS;
     if (expiresAt <= Date.now()) throw new ExpiredCredential('API key');
     this.#use(row);
+    const now = Date.now() / 1000;
     return {
       userId: row.bot_user,
       name: row.name,
       roles: [],
       sessionId: null,
       tokenId: null,
-      issuedAt: Date.now() / 1000 - CLOCK_TOLERANCE_SECONDS,
+      issuedAt: now - CLOCK_TOLERANCE_SECONDS,
       expiresAt,
+      // Shown anew each time, it is of no time before those were signed out.
+      ...(row.maker_bots.length > 0 && { mintedBy: row.maker_bots.map((userId) => ({ userId, issuedAt: now })) }),
       key: { id, scopes: row.scopes },
     };
   }
@@ -190,8 +198,8 @@ export class ApiKeys {
     });
   }
 
-  async #find(ids: string[]): Promise<(ApiKeyRow | null)[]> {
-    const rows = await this.sql.query<ApiKeyRow>(FIND_KEYS, [ids]);
+  async #find(ids: string[]): Promise<(FoundKey | null)[]> {
+    const rows = await this.sql.query<FoundKey>(FIND_KEYS, [ids]);
     for (const row of rows) this.#known.set(row.id, row);
     return ids.map((id) => rows.find((row) => row.id === id) ?? null);
   }

@@ -60,9 +60,9 @@ export class MintedTokens {
   }
 }
 
-/** An API key's tokens end with the key. */
+/** An API key's tokens end with the key, and with those that it was made by. */
 function mintersOf({ userId, issuedAt, key, mintedBy = [] }: Principal): readonly Minter[] | undefined {
-  if (key) return undefined;
-  if (mintedBy.length === MAX_MINTERS) throw new ChatError('forbidden', 'The token goes through too many hands: log in, and ask by that.');
-  return [{ userId, issuedAt }, ...mintedBy];
+  const minters = key ? mintedBy : [{ userId, issuedAt }, ...mintedBy];
+  if (minters.length > MAX_MINTERS) throw new ChatError('forbidden', 'The token goes through too many hands: log in, and ask by that.');
+  return minters.length > 0 ? minters : undefined;
 }

@@ -26,6 +26,9 @@ export interface Principal {
   readonly key?: { readonly id: string; readonly scopes: readonly Scope[] };
   /** Only of a token or ticket that an API key got for its user: that key, whose scopes it has not, but with which it ends. */
   readonly fromKey?: string;
-  /** Only of a token or ticket that users got signed, and what was got by it: it ends with theirs. The last one comes first. */
+  /**
+   * Only of a token or ticket that users got signed, and what was got by it; and of a key that keys made, whose bots they are: it ends with
+   * theirs. The last one comes first.
+   */
   readonly mintedBy?: readonly Minter[];
 }

@@ -277,9 +277,11 @@ describe('a key whose bot is', () => {
     ['banned', 'ban', {}, ['DELETE', 'ban', undefined]],
     ['disabled', 'disabled', { disabled: true }, ['PUT', 'disabled', { disabled: false }]],
   ] as const)('%s acts for nobody, and what it got is void, on every instance, until that is lifted', async (_, path, body, lift) => {
-    const { key, botUser } = await make(['users:act', 'tokens:write']);
+    const { key, botUser } = await make(['users:act', 'tokens:write', 'keys:write']);
     const acting = { 'parley-user': 'walter' };
     expect((await call(key, 'GET', '/v1/me')).status).toBe(200);
+    const { key: grandchild } = await make(['tokens:write'], {}, (await make(['tokens:write', 'keys:write'], {}, key)).key);
+    const byGrandchild = (await call(grandchild, 'POST', '/v1/admin/tokens', { user: 'willy' })).body.accessToken as string;
     const minted = (await call(key, 'POST', '/v1/admin/tokens', { user: 'wilma' })).body.accessToken as string;
     const ticket = async (token: string, headers = {}) =>
       `${there.wsUrl}?ticket=${(await call(token, 'POST', '/v1/auth/tickets', undefined, headers)).body.ticket as string}`;
@@ -288,17 +290,19 @@ describe('a key whose bot is', () => {
       ChatClient.connect(there.wsUrl, { token: key, headers: acting }),
       ChatClient.connect(there.wsUrl, { token: minted }),
       ChatClient.connect(await ticket(key, acting)),
+      ...[grandchild, byGrandchild].map((token) => ChatClient.connect(there.wsUrl, { token })),
+      ChatClient.connect(await ticket(grandchild)),
     ]);
     const own = await there.connect('walter');
     const statuses = async (server: ChatServer) =>
       Promise.all([
         call(key, 'GET', '/v1/me', undefined, acting, server).then(({ status }) => status),
-        call(minted, 'GET', '/v1/me', undefined, {}, server).then(({ status }) => status),
+        ...[minted, grandchild, byGrandchild].map(async (token) => (await call(token, 'GET', '/v1/me', undefined, {}, server)).status),
       ]);
     const bot = `/v1/admin/users/${encodeURIComponent(botUser)}`;
     expect((await call(admin(), 'PUT', `${bot}/${path}`, body)).status).toBeLessThan(300);
-    expect(await Promise.all(sockets.map(async ({ closed }) => (await closed).code))).toEqual([4203, 4101, 4101]);
-    for (const server of [here, there]) expect(await statuses(server)).toEqual([403, 401]);
+    expect(await Promise.all(sockets.map(async ({ closed }) => (await closed).code))).toEqual([4203, 4101, 4101, 4101, 4101, 4101]);
+    for (const server of [here, there]) expect(await statuses(server)).toEqual([403, 401, 401, 401]);
     expect((await refusedUpgrade(unused)).status).toBe(401);
     expect(own.socket.readyState).toBe(own.socket.OPEN);
     await own.close();
