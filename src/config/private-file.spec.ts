@@ -21,9 +21,13 @@ describe('keptSecret', () => {
     expect(readdirSync(folder).sort()).toEqual(['another', 'secret']);
   });
 
-  it('refuses a file that holds none, rather than make up a new one', () => {
+  it.each([
+    ['nothing', '', 'must have at least 32 bytes'],
+    ['too little', `${'ab1'.repeat(10)}\n`, 'must have at least 32 bytes'],
+    ['one letter, many times', 'a'.repeat(64), 'is too easy to guess'],
+  ])('refuses a file that holds %s, rather than make up a new one', (_, kept, why) => {
     const path = join(folder, 'secret');
-    writeFileSync(path, '');
-    expect(() => keptSecret(path)).toThrow(/not a secret that this server made/);
+    writeFileSync(path, kept);
+    expect(() => keptSecret(path)).toThrow(`${path} is not a secret that this server made: it ${why}`);
   });
 });

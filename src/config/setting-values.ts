@@ -38,17 +38,20 @@ export const redisUrls = list.refine((urls) => urls.length > 0 && urls.every((ur
 const LEAST_BYTES = 32;
 const LEAST_CHARACTERS = 8;
 
-/** Secrets that sign tokens: nobody is to guess one. */
+/** @returns what is wrong with a secret that nobody is to guess, as the end of a sentence of which it is the subject; nothing if it will do */
+export function weaknessOf(secret: string): string | undefined {
+  if (Buffer.byteLength(secret) < LEAST_BYTES) return `must have at least ${LEAST_BYTES} bytes`;
+  if (new Set(secret).size < LEAST_CHARACTERS) return `is too easy to guess: it has fewer than ${LEAST_CHARACTERS} different characters`;
+  return undefined;
+}
+
+/** Secrets that sign tokens. */
 export const secrets = list
   .refine((given) => given.length > 0, 'names no secret')
-  .refine((given) => given.every((secret) => Buffer.byteLength(secret) >= LEAST_BYTES), {
-    error: `must have at least ${LEAST_BYTES} bytes`,
-    abort: true,
-  })
-  .refine(
-    (given) => given.every((secret) => new Set(secret).size >= LEAST_CHARACTERS),
-    `is too easy to guess: it has fewer than ${LEAST_CHARACTERS} different characters`,
-  );
+  .superRefine((given, context) => {
+    const message = given.map(weaknessOf).find((weakness) => weakness !== undefined);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 
 export const origins = list.refine((given) => given.every(isOrigin), 'must be origins such as https://chat.example, with nothing behind');
 
