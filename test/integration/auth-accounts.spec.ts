@@ -66,8 +66,9 @@ describe('POST /v1/auth/register', () => {
     const pair = await register('stored');
     const [account] = await rows<{ password_hash: string }>(`SELECT * FROM accounts WHERE username = 'stored'`);
     expect(account!.password_hash).toMatch(/^\$argon2id\$/);
-    const dump = JSON.stringify(await rows('SELECT encode(hash, $1) FROM refresh_tokens', ['escape']));
-    expect(dump).not.toContain(pair.refreshToken);
+    const digest = createHash('sha256').update(pair.refreshToken).digest();
+    const kept = await rows('SELECT * FROM refresh_tokens WHERE hash = $1', [digest]);
+    expect(kept.map((row) => Object.keys(row).sort())).toEqual([['expires_at', 'hash', 'session_id', 'used_at']]);
   });
 
   it('refuses a username that is taken, in any case', async () => {
