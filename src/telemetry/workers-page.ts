@@ -34,7 +34,8 @@ export function answerPrimary(read: () => Promise<MetricFamily[]>): void {
 
 /**
  * One page of all workers. Each place among them has series of its own, by the label `worker`, and who is next in that place goes on with
- * them from 0, as a server does that starts again. A worker that does not answer is left out, but for its `parley_process_up`.
+ * them from 0, as a server does that starts again. A worker that does not answer is left out, but for its `parley_process_up`; one that
+ * ends is not waited for.
  *
  * @param workers by place; undefined where nobody serves
  */
@@ -45,13 +46,20 @@ export async function workersPage(workers: readonly (Worker | undefined)[]): Pro
 }
 
 async function familiesOf(worker: Worker): Promise<MetricFamily[] | null> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  worker.once('disconnect', end);
   try {
-    const answer = once(worker, 'message', { signal: AbortSignal.timeout(ANSWER_MS) }) as Promise<[Answer]>;
-    worker.send(ASK, () => {}); // fails when it has just died
+    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(ANSWER_MS)]);
+    const answer = once(worker, 'message', { signal }) as Promise<[Answer]>;
+    worker.send(ASK, (error) => error && end()); // it has just died
     return (await answer)[0].families;
   } catch {
-    logger.warn(`Worker ${worker.process.pid} did not answer a scrape within ${ANSWER_MS} ms.`);
+    // Who replaces it says how it ended.
+    if (!ended.signal.aborted) logger.warn(`Worker ${worker.process.pid} did not answer a scrape within ${ANSWER_MS} ms.`);
     return null;
+  } finally {
+    worker.off('disconnect', end);
   }
 }
 

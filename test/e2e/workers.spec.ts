@@ -143,7 +143,12 @@ describe('several workers on one port', () => {
       expect(without.by('worker', 'parley_process_up')).toEqual({ 0: 0, 1: 1 });
       expect(without.by('worker', 'parley_connections_opened_total')).toEqual({ 1: before['1'] });
 
+      // Who is asked and ends is not waited for.
+      const meanwhile = page();
+      await fetch(`http://127.0.0.1:${metricsPort}/nothing`);
       process.kill(victim, 'SIGKILL');
+      expect((await meanwhile).by('worker', 'parley_process_up')).toEqual({ 0: 0, 1: 1 });
+      expect(server.output.match(/did not answer a scrape/g)).toHaveLength(1);
       await until(() => server.output.includes(`Worker ${victim} ended by SIGKILL`), 'the loss is logged');
       await allAnswer(url, [other]);
       await until(
