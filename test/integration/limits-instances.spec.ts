@@ -187,6 +187,26 @@ describe('line 3: caps', () => {
     expect(open).toBe(most);
   });
 
+  it('of an instance that lives are held for as long as they are open', async () => {
+    const config = testConfig(database.url, { REDIS_URL: redis.url, CONNECTIONS_PER_USER: '4' });
+    const [here, there] = servers.map((server) => new OpenConnections(config, server.get(RedisConnections), server.get(RedisBreaker)));
+    jest.useFakeTimers({ doNotFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] });
+    try {
+      here!.onModuleInit();
+      for (let open = 0; open < 4; open++) await here!.claim('lasting');
+      const leaseMs = await redis.with((client) => client.pttl('parley:connections:lasting'));
+      expect(leaseMs).toBeGreaterThan(0);
+      // As when the lease has ended.
+      await redis.with((client) => client.del('parley:connections:lasting'));
+      jest.advanceTimersByTime(leaseMs);
+      await until(async () => (await keysOf('connections:lasting')).length === 1, 'it is told anew');
+      await expect(there!.claim('lasting')).rejects.toMatchObject({ code: 'rate_limited' });
+    } finally {
+      here!.onApplicationShutdown();
+      jest.useRealTimers();
+    }
+  });
+
   it('of a crashed instance end with its lease', async () => {
     await redis.with((client) => client.hset('parley:connections:orphan', { dead: `4:${Date.now() - 1}` }));
     await (await servers[0]!.connect('orphan')).close();
