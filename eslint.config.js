@@ -63,6 +63,15 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
       '@typescript-eslint/unbound-method': 'off',
+      // What a page says that tests show is not shown by one that does not run. Where a machine cannot run it: (can ? it : it.skip)(…).
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          ':not(ConditionalExpression) > MemberExpression[object.name=/^(it|test|describe)$/][property.name="skip"]',
+          'MemberExpression[object.name=/^(it|test|describe)$/][property.name=/^(only|todo|failing)$/]',
+          ':not(ImportSpecifier) > Identifier[name=/^([xf](it|describe)|xtest)$/]',
+        ].map((selector) => ({ selector, message: 'A test that is there runs.' })),
+      ],
     },
   },
   { files: ['bench/**/*', 'scripts/**/*', 'test/**/*.js'], rules: { 'no-console': 'off' } },

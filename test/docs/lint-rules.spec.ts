@@ -27,6 +27,11 @@ const FILES: Record<string, string> = {
   'src/injected.ts': `import { Injectable } from '@nestjs/common'; import { ModuleRef } from '@nestjs/core';
     @Injectable() export class S { constructor(readonly modules: ModuleRef) {} }`,
   'src/console.ts': `console.log('hi');`,
+  'test/asleep.spec.ts': `import { describe, fit, it, xdescribe } from '@jest/globals';
+    describe.skip('a', () => it.skip('b', () => {})); it.todo('c'); it.skip.each([1])('d', () => {}); it.only('e', () => {});
+    fit('f', () => {}); xdescribe('g', () => it('h', () => {}));`,
+  'test/impossible-here.spec.ts': `import { it } from '@jest/globals';
+    (process.platform === 'linux' ? it : it.skip)('a', () => {}); (process.getuid ? it : it.skip).each([1])('b', () => {});`,
 };
 
 /** As with the law of imports: here the linter meets what it should refuse. */
@@ -63,11 +68,12 @@ describe('the linter', () => {
     ['src/long-function.ts', ['max-lines-per-function']],
     ['src/type-import.ts', ['@typescript-eslint/consistent-type-imports']],
     ['src/console.ts', ['no-console']],
+    ['test/asleep.spec.ts', Array<string>(7).fill('no-restricted-syntax')],
   ])('refuses %s', (file, rules) => {
     expect(found[file]).toEqual(rules);
   });
 
-  it.each(['src/config/environment.ts', 'src/injected.ts', 'test/long.spec.ts'])('lets %s pass', (file) => {
+  it.each(['src/config/environment.ts', 'src/injected.ts', 'test/long.spec.ts', 'test/impossible-here.spec.ts'])('lets %s pass', (file) => {
     expect(found[file]).toEqual([]);
   });
 });
