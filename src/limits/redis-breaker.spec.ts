@@ -1,7 +1,7 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { RedisBreaker } from './redis-breaker.js';
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 it('a Redis that failed is asked nothing for a second, and then again', () => {
   const breaker = new RedisBreaker();
