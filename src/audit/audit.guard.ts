@@ -1,5 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { takenInput } from '../errors/taken-input.js';
 import type { AuditedRequest } from './audited-request.js';
 import { AuditedAction } from './audited.js';
 
@@ -10,7 +11,9 @@ export class AuditGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): true {
     if (context.getType() === 'http') {
-      context.switchToHttp().getRequest<AuditedRequest>().auditAction = this.reflector.get(AuditedAction, context.getHandler());
+      const request = context.switchToHttp().getRequest<AuditedRequest>();
+      request.auditAction = this.reflector.get(AuditedAction, context.getHandler());
+      request.takenInput = takenInput(context);
     }
     return true;
   }

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import type { TakenInput } from '../errors/taken-input.js';
 import { clientAddress } from '../limits/client-address.js';
 import type { AuditAction, AuditActor, AuditEntry, AuditOutcome } from './audit-entry.js';
 
@@ -9,6 +10,8 @@ export type AuditedRequest = Request & {
   readonly falseCredential?: 'token' | 'key';
   /** Set by the `AuditGuard`, before any guard that may refuse: the action of the route, if it has one. */
   auditAction?: AuditAction | undefined;
+  /** Set with it. */
+  takenInput?: TakenInput;
   /** Set by the last guard, when all have let the request in. */
   isAdmitted?: boolean;
 };
@@ -56,13 +59,12 @@ export function entryOf(
 }
 
 /** What the request says of what is to be done, as it was sent. */
-export function askedOf({ query, body }: AuditedRequest): Record<string, unknown> {
+export function askedOf(request: AuditedRequest): Record<string, unknown> {
+  const sent = sentFields(request);
   const asked: Record<string, unknown> = {};
-  for (const source of [body, query] as (Record<string, unknown> | undefined)[]) {
-    for (const field of DETAIL_FIELDS) {
-      const value = shortened(source?.[field]);
-      if (value !== undefined) asked[field] = value;
-    }
+  for (const field of DETAIL_FIELDS) {
+    const value = shortened(sent[field]);
+    if (value !== undefined) asked[field] = value;
   }
   return asked;
 }
@@ -84,10 +86,25 @@ export function actorOf({ principal }: Pick<AuditedRequest, 'principal'>): Audit
 }
 
 /** As it was sent: this is written before anything is checked. */
-function targetOf({ params, query, body }: AuditedRequest): AuditEntry['target'] {
-  const target = { ...fieldsOf(body), ...fieldsOf(query) };
-  for (const [name, value] of Object.entries(params)) if (typeof value === 'string') target[name] = value.slice(0, MAX_CHARS);
+function targetOf(request: AuditedRequest): AuditEntry['target'] {
+  const target = fieldsOf(sentFields(request));
+  for (const [name, value] of Object.entries(request.params)) if (typeof value === 'string') target[name] = value.slice(0, MAX_CHARS);
   return unlessEmpty(target);
+}
+
+/** Of body and query the fields that the route knows: others do nothing but have the request refused, and whoever sends them may say anything. */
+function sentFields({ body, query, takenInput }: AuditedRequest): Record<string, unknown> {
+  const sent: Record<string, unknown> = {};
+  for (const [source, names] of [
+    [body, takenInput?.body],
+    [query, takenInput?.query],
+  ] as const) {
+    for (const name of names ?? []) {
+      const value = (Object(source) as Record<string, unknown>)[name];
+      if (value !== undefined) sent[name] = value;
+    }
+  }
+  return sent;
 }
 
 function unlessEmpty(target: Record<string, string>): AuditEntry['target'] {

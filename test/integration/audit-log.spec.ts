@@ -138,6 +138,24 @@ describe('refusals', () => {
     ]);
   });
 
+  it('of an admin route have of what was sent that which the route takes', async () => {
+    const sent = { user: 'another', sender: 'somebody', seq: 7 };
+    expect((await server.http(null, 'PUT', '/v1/admin/users/u9/ban?room=r1&seq=7', sent)).status).toBe(401);
+    expect((await server.http('u1', 'DELETE', '/v1/admin/connections?user=u9&room=r1', sent)).status).toBe(403);
+    await until(async () => (await rows()).length === 2, 'both are written');
+    expect((await rows()).map(({ action, target }) => [action, target])).toEqual([
+      ['user.ban', { user: 'u9' }],
+      ['connection.closeAll', { user: 'u9' }],
+    ]);
+    from += 2;
+    // Let in, it is refused by its DTO, with the entries that each act has.
+    expect(await asAdmin('PUT', '/v1/admin/users/u9/ban', sent)).toMatchObject({ status: 400 });
+    expect((await rows()).map(({ outcome, target }) => [outcome, target])).toEqual([
+      ['begun', { user: 'u9' }],
+      ['failed', { user: 'u9' }],
+    ]);
+  });
+
   it('in a flood are counted, and none is lost', async () => {
     const log = server.get(AuditLog);
     const flood = Array.from({ length: 1_000 }, () =>
