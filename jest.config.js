@@ -25,5 +25,7 @@ export default {
   reporters: ['default', '<rootDir>/test/support/count-reporter.js'],
   // A Redis that is given is there for one file at a time.
   maxWorkers: process.env.TEST_REDIS_URL ? 1 : 2,
+  // Modules of a file are not let go by Node (--experimental-vm-modules): a worker that holds too many spends its time on collecting garbage.
+  workerIdleMemoryLimit: '1GB',
   testTimeout: 30_000,
 };
