@@ -227,7 +227,7 @@ describe('what fails before a guard has seen it', () => {
     expect(limits().requests.standing(from).tokens).toBe(200);
     useUp(from);
     expect(await told(ask('neighbour', 'GET', '/v1/me'))).toEqual([200, onceHis]);
-    expect(await told(ask('poster', 'POST', '/v1/rooms', '{"type":"public"}'))).toEqual([201, onceHis]);
+    expect(await told(ask('lodger', 'POST', '/v1/rooms', '{"type":"public"}'))).toEqual([201, onceHis]);
     // What only he can have spoilt is his, while nobody can say it of the address.
     expect(await told(ask('spoiler', 'POST', '/v1/rooms', '{'))).toEqual([400, onceHis]);
     expect(await told(ask('lost', 'GET', '/v1/nope'))).toEqual([404, onceHis]);
