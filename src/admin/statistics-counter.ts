@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { RecurringWork } from '../database/recurring-work.js';
 import { Sql, type Statement } from '../database/sql.js';
 import {
   CLAIM_COUNTING,
@@ -27,19 +28,20 @@ const MAX_SEQS = 200_000;
 @Injectable()
 export class StatisticsCounter implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger(StatisticsCounter.name);
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
-  #isFailing = false;
+  readonly #counting = new RecurringWork(
+    COUNT_MS,
+    () => this.count(COUNT_MS / 2_000),
+    (error) => this.#logger.warn(`Statistics cannot be counted; trying again: ${error.message}`),
+  );
 
   constructor(private readonly sql: Sql) {}
 
   onApplicationBootstrap(): void {
-    this.#schedule();
+    this.#counting.start();
   }
 
   onApplicationShutdown(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#counting.stop();
   }
 
   /**
@@ -51,25 +53,7 @@ export class StatisticsCounter implements OnApplicationBootstrap, OnApplicationS
     for (let isDone = false; !isDone;) {
       const step = await this.sql.transaction((manager) => this.#step(manager, messages, unlessWithinSeconds));
       messages += step.messages;
-      isDone = step.isDone || this.#isStopped;
-    }
-  }
-
-  #schedule(): void {
-    if (this.#isStopped) return;
-    // Apart from each other, or all instances would ask in the same moment.
-    this.#timer = setTimeout(() => void this.#countAgain().finally(() => this.#schedule()), COUNT_MS * (0.9 + 0.2 * Math.random()));
-    this.#timer.unref();
-  }
-
-  async #countAgain(): Promise<void> {
-    try {
-      await this.count(COUNT_MS / 2_000);
-      this.#isFailing = false;
-    } catch (error) {
-      if (!this.#isFailing && !this.#isStopped)
-        this.#logger.warn(`Statistics cannot be counted; trying again: ${(error as Error).message}`);
-      this.#isFailing = true;
+      isDone = step.isDone || this.#counting.isStopped;
     }
   }
 

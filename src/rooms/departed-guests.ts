@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { RecurringWork } from '../database/recurring-work.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { RoomLog } from '../log/room-log.js';
@@ -25,9 +26,11 @@ export class DepartedGuests implements OnApplicationBootstrap, OnApplicationShut
   readonly #logger = new Logger(DepartedGuests.name);
   /** Those up to here are dealt with: who was kept is not looked at again before the next start. */
   #after = FIRST;
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
-  #isFailing = false;
+  readonly #sweeping = new RecurringWork(
+    SWEEP_MS,
+    () => this.sweep(),
+    (error) => this.#logger.warn(`Guests cannot be let go; trying again: ${error.message}`),
+  );
 
   constructor(
     private readonly sql: Sql,
@@ -35,17 +38,16 @@ export class DepartedGuests implements OnApplicationBootstrap, OnApplicationShut
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#schedule();
+    this.#sweeping.start();
   }
 
   onApplicationShutdown(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#sweeping.stop();
   }
 
   /** Goes on where the last one stopped. @throws {ChatError} unavailable, timeout: what is not done is done by the next */
   async sweep(): Promise<void> {
-    for (let step = 0; step < MAX_STEPS && !this.#isStopped; step++) {
+    for (let step = 0; step < MAX_STEPS && !this.#sweeping.isStopped; step++) {
       const guests = (await this.sql.query<{ id: string }>(GONE_GUESTS, [this.#after, STAY_SECONDS, MAX_GUESTS])).map(({ id }) => id);
       if (guests.length === 0) return;
       const rooms = await this.sql.query<{ room: string; guests: string[] }>(ROOMS_OF_GUESTS, [guests, MAX_ROOMS]);
@@ -54,23 +56,6 @@ export class DepartedGuests implements OnApplicationBootstrap, OnApplicationShut
       if (rooms.length === MAX_ROOMS) continue;
       await this.sql.query(REMOVE_GUESTS, [guests]);
       this.#after = guests.at(-1)!;
-    }
-  }
-
-  #schedule(): void {
-    if (this.#isStopped) return;
-    // Apart from each other, or all instances would ask in the same moment.
-    this.#timer = setTimeout(() => void this.#sweepAgain().finally(() => this.#schedule()), SWEEP_MS * (0.9 + 0.2 * Math.random()));
-    this.#timer.unref();
-  }
-
-  async #sweepAgain(): Promise<void> {
-    try {
-      await this.sweep();
-      this.#isFailing = false;
-    } catch (error) {
-      if (!this.#isFailing && !this.#isStopped) this.#logger.warn(`Guests cannot be let go; trying again: ${(error as Error).message}`);
-      this.#isFailing = true;
     }
   }
 
