@@ -3,7 +3,7 @@ import { grantAdministrator, NotGranted } from './auth/grant-administrator.js';
 import { ConfigError } from './config/settings.js';
 import { reasonOf } from './database/database-reason.js';
 import { openDataSource, serverDataSource } from './database/data-source.js';
-import { sqlState } from './database/database-error.js';
+import { driverErrorOf, sqlState } from './database/database-error.js';
 import { withOperatorDatabase } from './operator-database.js';
 
 // `npm run admin:grant -- USERNAME`: exit 0 when the account has the role `admin`, or exit 1 and why it has not. Whoever has the server's
@@ -38,8 +38,7 @@ async function grant(username: string): Promise<string> {
 function wordsOf(error: unknown): string {
   if (error instanceof NotGranted) return error.message;
   if (error instanceof ConfigError) return `Settings that are wrong:\n${error.message}`;
-  // TypeORM wraps the driver's error.
-  const state = sqlState((error as { driverError?: unknown }).driverError ?? error);
+  const state = sqlState(driverErrorOf(error));
   if (NO_SCHEMA.has(state ?? '')) return 'The database is not that of a server of this release: start the server first.';
   return `The database cannot be used: ${reasonOf(error)}`;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { QueryFailedError } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { driverErrorOf, sqlState } from '../database/database-error.js';
 import { Sql } from '../database/sql.js';
 import { ChatError } from '../errors/chat-error.js';
 import { AccountEntity } from './account.entity.js';
@@ -66,9 +66,7 @@ export class AccountsService {
         await manager.insert(AccountEntity, { userId: user.id, username, passwordHash, createdAt: user.createdAt });
       });
     } catch (error) {
-      if (error instanceof QueryFailedError && (error.driverError as { code?: string }).code === UNIQUE_VIOLATION) {
-        throw new ChatError('conflict', 'The username is taken.');
-      }
+      if (sqlState(driverErrorOf(error)) === UNIQUE_VIOLATION) throw new ChatError('conflict', 'The username is taken.');
       throw error;
     }
     return user.id;

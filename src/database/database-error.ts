@@ -10,8 +10,7 @@ const CERTAINLY_NOT_RUN = /^(53|57P03|3D000|28)/; // insufficient resources, can
  */
 export function translateDatabaseError(error: unknown, fate: 'not run' | 'unknown' = 'unknown'): unknown {
   if (error instanceof ChatError) return error;
-  // TypeORM wraps the driver's error.
-  const cause = (error as { driverError?: unknown }).driverError ?? error;
+  const cause = driverErrorOf(error);
   const state = sqlState(cause);
   if (fate === 'not run' || (state === undefined ? isUnconnected(cause) : CERTAINLY_NOT_RUN.test(state))) {
     return new ChatError('unavailable', 'The database is not available.', { cause: error });
@@ -25,9 +24,14 @@ export function translateDatabaseError(error: unknown, fate: 'not run' | 'unknow
  * connection must not be used again. An error of the caller's own is neither.
  */
 export function isOfConnection(error: unknown): boolean {
-  const cause = (error as { driverError?: unknown } | null)?.driverError ?? error;
+  const cause = driverErrorOf(error);
   if (cause instanceof ChatError || sqlState(cause) !== undefined) return false;
   return isUnconnected(cause) || isConnectionLoss(cause);
+}
+
+/** The error of the driver, which TypeORM wraps; any other error itself. */
+export function driverErrorOf(error: unknown): unknown {
+  return (error as { driverError?: unknown } | null | undefined)?.driverError ?? error;
 }
 
 /** The SQLSTATE of an error that PostgreSQL itself answered. */

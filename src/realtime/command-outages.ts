@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { driverErrorOf } from '../database/database-error.js';
 import { reasonOf } from '../database/database-reason.js';
 import type { ChatError } from '../errors/chat-error.js';
 
@@ -53,7 +54,6 @@ export class CommandOutages implements OnModuleDestroy {
 }
 
 function wordsOf(error: unknown): { cause?: string; reason: string } {
-  const { code, driverError } = (error ?? {}) as { code?: unknown; driverError?: { code?: unknown } };
-  const cause = driverError?.code ?? code;
+  const cause = (driverErrorOf(error) as { code?: unknown } | null)?.code;
   return { ...(typeof cause === 'string' && { cause }), reason: reasonOf(error) };
 }
