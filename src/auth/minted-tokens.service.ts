@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Sql } from '../database/sql.js';
-import { ChatError } from '../errors/chat-error.js';
+import { ChatError, validationFailed } from '../errors/chat-error.js';
 import { isReserved } from '../protocol/index.js';
 import type { Minter, Principal } from './principal.js';
 import { SIGNING_MOMENT } from './revocation-statements.js';
@@ -43,10 +43,7 @@ export class MintedTokens {
    * may; `validation_failed` for the id of a bot or a guest
    */
   async mint(by: Principal, { user, name, roles = [], expiresInSeconds }: MintedTokenDraft): Promise<MintedToken> {
-    if (isReserved(user)) {
-      const message = 'must not begin with bot: or guest:';
-      throw new ChatError('validation_failed', 'The request is not valid.', { details: [{ path: 'user', message }] });
-    }
+    if (isReserved(user)) throw validationFailed([{ path: 'user', message: 'must not begin with bot: or guest:' }]);
     const [moment] = await this.sql.query<{ signed_at: number; is_administrator: boolean }>(SIGNING_MOMENT, [user]);
     if ((roles.includes(ADMIN_ROLE) || moment!.is_administrator) && !hasAllScopes(by)) {
       throw new ChatError('forbidden', 'Only who may do all that administrators may has a token signed for one.');
