@@ -1,5 +1,12 @@
-/** The networks around an address, as `clientAddress` writes it: `near` is its /24 or /48, `far` its /16 or /32. What is no address is both. */
-export function networksOf(address: string): { near: string; far: string } {
+export interface Networks {
+  /** Its /24 or /48. */
+  near: string;
+  /** Its /16 or /32. */
+  far: string;
+}
+
+/** The networks around an address, as `clientAddress` writes it. What is no address is both. */
+export function networksOf(address: string): Networks {
   const bytes = /^(\d+)\.(\d+)\.(\d+)\.\d+$/.exec(address);
   if (bytes) return { near: `${bytes[1]}.${bytes[2]}.${bytes[3]}.0/24`, far: `${bytes[1]}.${bytes[2]}.0.0/16` };
   const groups = /^([\da-f]+):([\da-f]+):([\da-f]+):[\da-f]+::\/64$/.exec(address);

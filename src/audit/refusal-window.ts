@@ -1,4 +1,4 @@
-import { networksOf } from './address-networks.js';
+import { type Networks, networksOf } from './address-networks.js';
 import type { AuditActor, AuditEntry } from './audit-entry.js';
 
 /** Rows of one kind of refusal, by one actor from one address. */
@@ -46,16 +46,16 @@ export class RefusalWindow {
   isFolded(entry: AuditEntry): boolean {
     const isProven = entry.actor.kind !== 'anonymous';
     const shares = isProven ? this.#proven : this.#others;
-    const { near, far } = networksOf(entry.address ?? '');
-    const source = isProven ? JSON.stringify(entry.actor) : near;
+    const networks = networksOf(entry.address ?? '');
+    const source = isProven ? JSON.stringify(entry.actor) : networks.near;
     const key = JSON.stringify([entry.action, entry.outcome, entry.actor, entry.address]);
     const kind = this.#kinds.get(key);
-    if (shares.takeFirst(source, far) || ((kind?.rows ?? 0) < ROWS_EACH && shares.takeRepeat(source))) {
+    if (shares.takeFirst(source, networks.far) || ((kind?.rows ?? 0) < ROWS_EACH && shares.takeRepeat(source))) {
       if (kind) kind.rows++;
       else this.#kinds.set(key, { rows: 1, ...countOf(entry, entry.actor, entry.address) });
       return false;
     }
-    (kind ?? this.#countAround(entry, shares, source)).folded++;
+    (kind ?? this.#countAround(entry, shares, source, networks)).folded++;
     return true;
   }
 
@@ -65,8 +65,7 @@ export class RefusalWindow {
     return all.filter(({ folded }) => folded > 0).map(({ folded, entry }) => ({ ...entry, details: { folded } }));
   }
 
-  #countAround(entry: AuditEntry, shares: Shares, source: string): Count {
-    const { near, far } = networksOf(entry.address ?? '');
+  #countAround(entry: AuditEntry, shares: Shares, source: string, { near, far }: Networks): Count {
     const somebody = { kind: entry.actor.kind, id: null };
     const bySource = shares === this.#proven ? countOf(entry, entry.actor, null) : countOf(entry, somebody, near || null);
     const circles: [Count, () => boolean][] = [
