@@ -20,22 +20,8 @@ const TARGET_FIELDS = ['user', 'sender', 'room', 'seq'] as const;
 /** What of a query or body says what was done, or looked for. Never what somebody wrote to others, nor a secret: see `AuditEntry.details`. */
 const DETAIL_FIELDS = [
   ...['dryRun', 'reason', 'until', 'decision', 'disabled', 'roles', 'role', 'archived', 'type', 'scopes', 'expiresInSeconds', 'level'],
-  ...[
-    'q',
-    'from',
-    'to',
-    'by',
-    'action',
-    'actor',
-    'target',
-    'outcome',
-    'status',
-    'active',
-    'member',
-    'instance',
-    'includeDeleted',
-    'createdBy',
-  ],
+  ...['q', 'from', 'to', 'by', 'action', 'actor', 'target', 'outcome', 'status', 'active', 'member', 'instance'],
+  ...['includeDeleted', 'createdBy'],
 ] as const;
 /** Of a value that was sent. */
 export const MAX_CHARS = 255;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LIMITS } from './limits.js';
-import { metaProblem, editProblem, textProblem } from './text.js';
+import { editProblem, metaProblem, textProblem } from './text.js';
 
 /** What a client may ask over the socket: one strict schema a command. An unknown field is refused. What is wrong is told in the words that REST has. */
 

@@ -3,6 +3,6 @@ export * from './commands.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './frames.js';
-export * from './reserved-ids.js';
 export * from './limits.js';
+export * from './reserved-ids.js';
 export * from './text.js';
